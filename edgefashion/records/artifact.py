@@ -1,0 +1,129 @@
+"""What an artifact says about itself."""
+
+from typing import Literal
+
+import msgspec
+
+from edgefashion.files import SEAL_KEY, UNSEALED
+from edgefashion.records.base import SCHEMA, Record
+
+Setting = bool | int | float | str | list[int]
+Precision = Literal["float32", "float16", "int8"]
+
+
+class TensorSpec(Record):
+    """A model's input or output."""
+
+    name: str
+    dtype: str
+    shape: list[int | str]  # a string names a dynamic dimension
+
+
+class Preprocessing(Record):
+    """What the model itself does to a picture: (pixel / divisor - mean) / std."""
+
+    divisor: float
+    mean: float
+    std: float
+
+
+class DataIdentity(Record):
+    """Which pictures a result was made with."""
+
+    name: str
+    sha256: str  # over the four decompressed files
+    train_images: int
+    validation_images: int
+    test_images: int
+    is_sample: bool
+    labels: list[str]
+    image_shape: list[int]  # height, width
+
+    @property
+    def note(self) -> str:
+        """A warning that belongs beside every figure made with the bundled sample; empty otherwise."""
+        if not self.is_sample:
+            return ""
+        return f"bundled sample: {self.train_images:,} training and {self.test_images:,} test pictures only"
+
+
+class Architecture(Record):
+    """A network's name in the registry and the settings it is built with."""
+
+    name: str
+    settings: dict[str, Setting]
+
+
+class Recipe(Record):
+    """Everything that decides how a network is trained, save the seed and the machine."""
+
+    name: str
+    summary: str
+    architecture: Architecture
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    optimizer: Literal["adam"] = "adam"
+    augment: list[str] = []
+
+
+class Quantization(Record):
+    """How a quantized artifact was made."""
+
+    scheme: str
+    settings: dict[str, Setting]
+    calibration_images: int = 0
+    calibration_sha256: str | None = None
+
+
+class Golden(Record):
+    """Pictures of the bundled sample's test part, and the logits this artifact gave for them when it was made."""
+
+    indices: list[int]
+    logits: list[list[float]]
+
+
+class Expected(Record):
+    """Top-1 accuracy that was measured when the artifact was made, and on what."""
+
+    data: str
+    images: int
+    accuracy: float
+
+
+class Manifest(Record):
+    """What an artifact says about itself; it travels inside the file."""
+
+    name: str
+    variant: str
+    format: Literal["onnx", "safetensors"]
+    precision: Precision
+    input: TensorSpec
+    output: TensorSpec
+    labels: list[str]
+    preprocessing: Preprocessing
+    architecture: Architecture
+    recipe: Recipe
+    training_seed: int
+    training_data: DataIdentity
+    parameters: int
+    versions: dict[str, str]
+    opset: int | None = None
+    quantization: Quantization | None = None
+    checkpoint_sha256: str | None = None  # of the checkpoint this was exported from; None in the checkpoint
+    expected: Expected | None = None
+    golden: Golden | None = None
+    schema: int = SCHEMA
+    seal: str = msgspec.field(name=SEAL_KEY, default=UNSEALED)
+
+
+class ArtifactInfo(Record):
+    """An artifact as results name it: enough to find it again and to refuse another."""
+
+    name: str
+    variant: str
+    file: str
+    sha256: str
+    size_bytes: int
+    precision: Precision
+    scheme: str | None

@@ -1,0 +1,58 @@
+"""Sealed safetensors files: named arrays beside one record. Nothing here can execute code when it is read."""
+
+import json
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgefashion.errors import BadInput
+from edgefashion.files import check_seal, read_bounded, seal
+from edgefashion.records.base import AnyRecord, Record, decode
+
+Arrays = dict[str, NDArray[np.generic]]
+
+
+def pack(arrays: Arrays, key: str, record: Record) -> bytes:
+    """Serialize `arrays` with `record`, which must hold an empty seal, under `key` in the header.
+
+    The format is described at https://github.com/huggingface/safetensors.
+    """
+    from safetensors.numpy import save
+
+    # The header is the file's first part: contiguous copies make its bytes a function of the values alone.
+    plain = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    return seal(save(plain, metadata={key: msgspec.json.encode(record).decode()}))
+
+
+def read(path: Path, key: str, kind: type[AnyRecord]) -> tuple[Arrays, AnyRecord]:
+    """The arrays and the record of a file written by `pack`, checked against its seal first.
+
+    Raises:
+        BadInput: The file is missing, damaged, or holds no record of this kind.
+    """
+    content = read_bounded(path)
+    check_seal(content, path)
+    text = header(content).get(key)
+    if text is None:
+        raise BadInput(f"{path} holds no {key}: expected a {kind.__name__}")
+    return arrays(content), decode(text.encode(), kind, path)
+
+
+def header(content: bytes) -> dict[str, str]:
+    """The string metadata in the header of a safetensors file.
+
+    Raises:
+        ValueError, KeyError, TypeError: The bytes are no safetensors file with metadata.
+    """
+    length = int.from_bytes(content[:8], "little")
+    found = json.loads(content[8 : 8 + length])["__metadata__"]
+    return {str(name): str(value) for name, value in found.items()}
+
+
+def arrays(content: bytes) -> Arrays:
+    """Every array of a safetensors file."""
+    from safetensors.numpy import load
+
+    return dict(load(content))

@@ -10,7 +10,16 @@ from pathlib import Path
 from edgefashion.errors import NotAvailable
 from edgefashion.records import Environment
 
-RELEVANT = ("edgefashion", "numpy", "onnxruntime", "onnx", "onnxscript", "torch", "torchvision", "scikit-learn")
+RELEVANT = (
+    "edgefashion",
+    "numpy",
+    "onnxruntime",
+    "onnx",
+    "onnxscript",
+    "torch",
+    "torchvision",
+    "scikit-learn",
+)
 EXTRAS = {"train": ("torch", "torchvision", "onnx", "onnxscript")}
 
 

@@ -43,7 +43,9 @@ def read_bounded(path: Path, max_bytes: int = MAX_FILE_BYTES) -> bytes:
     try:
         # A FIFO or a device would block or never end: look before opening.
         if not path.is_file():
-            what = "is a folder" if path.is_dir() else "does not exist" if not path.exists() else "is not a regular file"
+            what = (
+                "is a folder" if path.is_dir() else "does not exist" if not path.exists() else "is not a regular file"
+            )
             raise BadInput(f"{path} {what}: expected a file")
         size = path.stat().st_size
         if size > max_bytes:

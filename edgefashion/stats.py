@@ -69,4 +69,4 @@ def sign_test(wins: int, losses: int) -> float:
     total, smaller = wins + losses, min(wins, losses)
     if total == 0:
         return 1.0
-    return min(1.0, 2 * sum(comb(total, k) for k in range(smaller + 1)) / 2**total)
+    return float(min(1.0, 2 * sum(comb(total, k) for k in range(smaller + 1)) / 2**total))

@@ -11,6 +11,8 @@ from edgefashion.errors import BadInput
 from edgefashion.files import check_seal, read_bounded, seal
 from edgefashion.records.base import AnyRecord, Record, decode
 
+REFERENCE_KEY = "edgefashion.reference"
+
 Arrays = dict[str, NDArray[np.generic]]
 
 
@@ -22,7 +24,7 @@ def pack(arrays: Arrays, key: str, record: Record) -> bytes:
     from safetensors.numpy import save
 
     # The header is the file's first part: contiguous copies make its bytes a function of the values alone.
-    plain = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    plain = {name: array.copy(order="C") for name, array in arrays.items()}
     return seal(save(plain, metadata={key: msgspec.json.encode(record).decode()}))
 
 

@@ -1,7 +1,7 @@
 """Find or fetch Fashion-MNIST, check it byte for byte, split it.
 
-    split = data.load()          # from the first source that has it, fetching if need be
-    split = data.load("sample")  # the 3,000 pictures that ship with edgefashion
+split = data.load()          # from the first source that has it, fetching if need be
+split = data.load("sample")  # the 3,000 pictures that ship with edgefashion
 """
 
 import os
@@ -9,10 +9,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edgefashion.data import fetch
-from edgefashion.data.dataset import FASHION_MNIST, Dataset, Images, find_file, load_sample, read_folder
+from edgefashion.data.dataset import (
+    FASHION_MNIST,
+    Dataset,
+    Images,
+    find_file,
+    golden_images,
+    load_sample,
+    read_folder,
+)
 from edgefashion.errors import BadInput, NotAvailable
 
-__all__ = ["Dataset", "Images", "cache_folder", "load", "load_present", "load_sample"]
+__all__ = ["Dataset", "Images", "cache_folder", "golden_images", "load", "load_present", "load_sample"]
 
 SYSTEM_FOLDER = Path("/usr/share/datasets/fashion-mnist")
 
@@ -51,10 +59,11 @@ def load(where: str | Path | None = None, *, note: Note = silent, update_lists: 
         return present
     cache = cache_folder()
     failures = []
-    for name, attempt in (
-        ("torchvision", lambda: fetch.from_torchvision(cache, note)),
-        ("Debian", lambda: fetch.from_debian(cache, note, update_lists=update_lists)),
-    ):
+    attempts: dict[str, Callable[[], None]] = {
+        "torchvision": lambda: fetch.from_torchvision(cache, note),
+        "Debian": lambda: fetch.from_debian(cache, note, update_lists=update_lists),
+    }
+    for name, attempt in attempts.items():
         try:
             attempt()
         except NotAvailable as error:

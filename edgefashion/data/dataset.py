@@ -11,7 +11,18 @@ from edgefashion.errors import BadInput
 from edgefashion.files import sha256
 from edgefashion.records import DataIdentity, Preprocessing
 
-LABELS = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
+LABELS = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
 
 # Mean and standard deviation of the 60,000 training pictures' pixels over 255.
 PREPROCESSING = Preprocessing(divisor=255.0, mean=0.2860, std=0.3530)
@@ -167,6 +178,16 @@ def load_sample() -> Dataset:
     return read_folder(SAMPLE_FOLDER, SAMPLE, origin="bundled sample")
 
 
+def golden_images() -> tuple[list[int], Images]:
+    """One test picture of each class out of the bundled sample, with their indices there.
+
+    Every installation has these pictures, so an artifact can carry what it once answered to them.
+    """
+    test = load_sample().test
+    indices = np.unique(test.labels, return_index=True)[1]
+    return indices.tolist(), test.take(indices)
+
+
 def stratified_split(
     labels: NDArray[np.uint8], held_out: int, *, seed: int = _SPLIT_SEED
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -182,8 +203,6 @@ def stratified_split(
     """
     random = np.random.default_rng(seed)
     classes = np.unique(labels)
-    chosen = [
-        random.permutation(np.flatnonzero(labels == label))[: held_out // len(classes)] for label in classes
-    ]
+    chosen = [random.permutation(np.flatnonzero(labels == label))[: held_out // len(classes)] for label in classes]
     out = np.sort(np.concatenate(chosen))
     return np.setdiff1d(np.arange(len(labels)), out), out

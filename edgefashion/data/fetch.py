@@ -87,9 +87,7 @@ def _apt(arguments: list[str], folder: Path) -> None:
 
 def _run(command: list[str], folder: Path) -> None:
     try:
-        done = subprocess.run(
-            command, cwd=folder, capture_output=True, text=True, timeout=_APT_TIMEOUT_S, check=False
-        )
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=_APT_TIMEOUT_S, check=False)
     except subprocess.TimeoutExpired:
         raise NotAvailable(f"{command[0]} did not end within {_APT_TIMEOUT_S:.0f} s") from None
     except OSError as error:
@@ -113,10 +111,10 @@ def _keep(folder: Path, cache: Path) -> None:
 def _workspace(cache: Path) -> Iterator[Path]:
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        probe = tempfile.TemporaryFile(dir=cache)
+        with tempfile.TemporaryFile(dir=cache):
+            pass
     except OSError as error:
         raise CannotWrite(f"cannot write to the cache {cache}: {error.strerror}; set EDGEFASHION_CACHE") from error
-    probe.close()
     with tempfile.TemporaryDirectory(prefix=".fetch-", dir=cache) as folder:
         yield Path(folder)
 

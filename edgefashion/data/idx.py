@@ -38,7 +38,7 @@ def read_idx(path: Path, *, shape: tuple[int, ...], digest: str) -> NDArray[np.u
     # A compressed file is never much larger than its content, so the same bound serves both.
     content = _decompress(read_bounded(path, max_bytes=expected + 65536), expected, path)
     if content[: len(header)] != header or len(content) != expected:
-        raise BadInput(f"{path} is not an IDX file of {'×'.join(map(str, shape))} bytes: fetch it again")
+        raise BadInput(f"{path} is not an IDX file of {' by '.join(map(str, shape))} bytes: fetch it again")
     if sha256(content) != digest:
         raise BadInput(f"{path} has another SHA-256 than the published file: it is damaged; fetch it again")
     return np.frombuffer(content, np.uint8, offset=len(header)).reshape(shape)

@@ -7,6 +7,7 @@ them is enough: edgefashion uses torchvision's data set download and nothing tha
 
 from functools import cache
 from types import ModuleType
+from typing import Any
 
 _SCHEMAS = {
     "nms": "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
@@ -31,7 +32,7 @@ def load() -> ModuleType:
         if "does not exist" not in str(error):
             raise
         _forget_half_imported()
-        library = torch.library.Library("torchvision", "FRAGMENT")
+        library: Any = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]  # torch types it not
         for schema in _SCHEMAS.values():
             library.define(schema)
         _kept_alive.append(library)

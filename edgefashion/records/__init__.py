@@ -15,6 +15,7 @@ from edgefashion.records.artifact import (
     Preprocessing,
     Quantization,
     Recipe,
+    Reference,
     Setting,
     TensorSpec,
 )
@@ -30,7 +31,14 @@ from edgefashion.records.benchmark import (
     Plan,
     SessionSpec,
 )
-from edgefashion.records.training import ClassScore, Environment, EpochMetrics, Quality, TrainingReport
+from edgefashion.records.training import (
+    ClassScore,
+    Environment,
+    EpochMetrics,
+    Quality,
+    ResumeState,
+    TrainingReport,
+)
 from edgefashion.records.verification import Check, Flip, Parity, VerifyReport
 
 __all__ = [
@@ -62,6 +70,8 @@ __all__ = [
     "Quantization",
     "Recipe",
     "Record",
+    "Reference",
+    "ResumeState",
     "SessionSpec",
     "Setting",
     "TensorSpec",

@@ -1,8 +1,10 @@
 """What an artifact says about itself."""
 
-from typing import Literal
+from typing import Literal, Self
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from edgefashion.files import SEAL_KEY, UNSEALED
 from edgefashion.records.base import SCHEMA, Record
@@ -11,7 +13,7 @@ Setting = bool | int | float | str | list[int]
 Precision = Literal["float32", "float16", "int8"]
 
 
-class TensorSpec(Record):
+class TensorSpec(Record, frozen=True):
     """A model's input or output."""
 
     name: str
@@ -19,7 +21,7 @@ class TensorSpec(Record):
     shape: list[int | str]  # a string names a dynamic dimension
 
 
-class Preprocessing(Record):
+class Preprocessing(Record, frozen=True):
     """What the model itself does to a picture: (pixel / divisor - mean) / std."""
 
     divisor: float
@@ -27,7 +29,7 @@ class Preprocessing(Record):
     std: float
 
 
-class DataIdentity(Record):
+class DataIdentity(Record, frozen=True):
     """Which pictures a result was made with."""
 
     name: str
@@ -47,14 +49,14 @@ class DataIdentity(Record):
         return f"bundled sample: {self.train_images:,} training and {self.test_images:,} test pictures only"
 
 
-class Architecture(Record):
+class Architecture(Record, frozen=True):
     """A network's name in the registry and the settings it is built with."""
 
     name: str
     settings: dict[str, Setting]
 
 
-class Recipe(Record):
+class Recipe(Record, frozen=True):
     """Everything that decides how a network is trained, save the seed and the machine."""
 
     name: str
@@ -64,10 +66,10 @@ class Recipe(Record):
     batch_size: int
     learning_rate: float
     optimizer: Literal["adam"] = "adam"
-    augment: list[str] = []
+    augment: tuple[str, ...] = ()
 
 
-class Quantization(Record):
+class Quantization(Record, frozen=True):
     """How a quantized artifact was made."""
 
     scheme: str
@@ -76,14 +78,19 @@ class Quantization(Record):
     calibration_sha256: str | None = None
 
 
-class Golden(Record):
+class Golden(Record, frozen=True):
     """Pictures of the bundled sample's test part, and the logits this artifact gave for them when it was made."""
 
     indices: list[int]
     logits: list[list[float]]
 
+    @classmethod
+    def of(cls, indices: list[int], logits: NDArray[np.float32]) -> Self:
+        """Golden outputs from `logits` float32[N, classes], in the fewest digits that give the same float32."""
+        return cls(indices=indices, logits=[[float(str(value)) for value in row] for row in logits])
 
-class Expected(Record):
+
+class Expected(Record, frozen=True):
     """Top-1 accuracy that was measured when the artifact was made, and on what."""
 
     data: str
@@ -91,7 +98,7 @@ class Expected(Record):
     accuracy: float
 
 
-class Manifest(Record):
+class Manifest(Record, frozen=True):
     """What an artifact says about itself; it travels inside the file."""
 
     name: str
@@ -117,7 +124,7 @@ class Manifest(Record):
     seal: str = msgspec.field(name=SEAL_KEY, default=UNSEALED)
 
 
-class ArtifactInfo(Record):
+class ArtifactInfo(Record, frozen=True):
     """An artifact as results name it: enough to find it again and to refuse another."""
 
     name: str
@@ -127,3 +134,12 @@ class ArtifactInfo(Record):
     size_bytes: int
     precision: Precision
     scheme: str | None
+
+
+class Reference(Record, frozen=True):
+    """Whose logits a stored reference holds: PyTorch's, for every test picture."""
+
+    checkpoint_sha256: str
+    data: DataIdentity
+    torch: str
+    seal: str = msgspec.field(name=SEAL_KEY, default=UNSEALED)

@@ -15,7 +15,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A frozen value with a strict JSON form: unknown, missing and mistyped members are refused."""
 
 
-class Document(Record):
+class Document(Record, frozen=True):
     """A record that is a file of its own: it has the members `kind`, `schema` and `seal`."""
 
     def to_json(self, *, indent: int = 2) -> bytes:

@@ -10,7 +10,7 @@ from edgefashion.records.base import SCHEMA, Document, Record
 from edgefashion.records.training import Environment, Quality
 
 
-class SessionSpec(Record):
+class SessionSpec(Record, frozen=True):
     """How a runtime is asked to run an artifact."""
 
     runtime: str
@@ -19,7 +19,7 @@ class SessionSpec(Record):
     spinning: bool = False  # whether idle pool threads burn a core while they wait
 
 
-class Placement(Record):
+class Placement(Record, frozen=True):
     """Which device or provider each node was really given, and how that is known."""
 
     nodes: dict[str, int]
@@ -32,7 +32,7 @@ class Placement(Record):
         return ", ".join(f"{count} of {total} nodes on {provider}" for provider, count in self.nodes.items())
 
 
-class Cell(Record):
+class Cell(Record, frozen=True):
     """One thing that is measured: an artifact in a runtime with every setting that changes its speed."""
 
     label: str  # unique in its plan
@@ -46,7 +46,7 @@ class Cell(Record):
         return f"{self.artifact.variant} · {self.session.runtime} · {self.session.provider}"
 
 
-class Plan(Record):
+class Plan(Record, frozen=True):
     """What will be measured, and in what order it will be drawn."""
 
     cells: list[Cell]
@@ -59,7 +59,7 @@ class Plan(Record):
     seed: int
 
 
-class Launch(Record):
+class Launch(Record, frozen=True):
     """One worker process of one cell in one generation, with its raw samples."""
 
     cell: str
@@ -76,7 +76,7 @@ class Launch(Record):
     blocks_ns: list[list[int]]  # one list a block, one integer a call
 
 
-class Interval(Record):
+class Interval(Record, frozen=True):
     """An estimate with its two-sided 95 % interval."""
 
     value: float
@@ -84,7 +84,7 @@ class Interval(Record):
     high: float
 
 
-class CellResult(Record):
+class CellResult(Record, frozen=True):
     """The figures of one cell, all derived from its launches."""
 
     cell: str
@@ -103,14 +103,14 @@ class CellResult(Record):
     peak_rss_bytes: int
 
 
-class Failure(Record):
+class Failure(Record, frozen=True):
     """A cell that could not be measured, and why."""
 
     cell: str
     reason: str
 
 
-class BenchReport(Document, kw_only=True):
+class BenchReport(Document, frozen=True, kw_only=True):
     """bench.json: plan, raw samples, order, and the figures derived from them."""
 
     kind: Literal["benchmark"] = "benchmark"

@@ -9,7 +9,7 @@ from edgefashion.records.artifact import DataIdentity, Recipe
 from edgefashion.records.base import SCHEMA, Document, Record
 
 
-class ClassScore(Record):
+class ClassScore(Record, frozen=True):
     """Quality on one class."""
 
     label: str
@@ -19,7 +19,7 @@ class ClassScore(Record):
     images: int
 
 
-class Quality(Record):
+class Quality(Record, frozen=True):
     """Classification quality on one set of pictures."""
 
     images: int
@@ -38,7 +38,7 @@ class Quality(Record):
         return min(self.per_class, key=lambda score: score.f1)
 
 
-class Environment(Record):
+class Environment(Record, frozen=True):
     """The machine and the versions a result was made with."""
 
     cpu: str
@@ -54,7 +54,7 @@ class Environment(Record):
     accelerators: list[str]
 
 
-class EpochMetrics(Record):
+class EpochMetrics(Record, frozen=True):
     """One pass over the training pictures."""
 
     epoch: int  # counted from 1
@@ -66,7 +66,22 @@ class EpochMetrics(Record):
     wall_s: float
 
 
-class TrainingReport(Document, kw_only=True):
+class ResumeState(Record, frozen=True):
+    """What an interrupted training needs beside its arrays to go on as if nothing had happened."""
+
+    recipe: Recipe
+    seed: int
+    threads: int
+    device: str
+    data: DataIdentity
+    history: list[EpochMetrics]
+    best_epoch: int
+    wall_s: float
+    cpu_s: float
+    seal: str = msgspec.field(name=SEAL_KEY, default=UNSEALED)
+
+
+class TrainingReport(Document, frozen=True, kw_only=True):
     """train.json: how a checkpoint came to be."""
 
     kind: Literal["training"] = "training"

@@ -10,7 +10,7 @@ from edgefashion.records.base import SCHEMA, Document, Record
 from edgefashion.records.training import Environment, Quality
 
 
-class Flip(Record):
+class Flip(Record, frozen=True):
     """A picture on which two models decide differently."""
 
     index: int
@@ -21,7 +21,7 @@ class Flip(Record):
     candidate_margin: float
 
 
-class Check(Record):
+class Check(Record, frozen=True):
     """One figure held against one limit."""
 
     name: str
@@ -35,7 +35,7 @@ class Check(Record):
         return self.value <= self.limit if self.relation == "≤" else self.value >= self.limit
 
 
-class Parity(Record):
+class Parity(Record, frozen=True):
     """One artifact beside its reference on the same pictures: figures first, verdict last."""
 
     artifact: ArtifactInfo
@@ -59,7 +59,7 @@ class Parity(Record):
         return all(check.passed for check in self.checks)
 
 
-class VerifyReport(Document, kw_only=True):
+class VerifyReport(Document, frozen=True, kw_only=True):
     """verify.json: the parity of one or more artifacts."""
 
     kind: Literal["verification"] = "verification"

@@ -1,0 +1,122 @@
+"""Checkpoint → ONNX, through torch.export ("dynamo"), with the preprocessing in the graph."""
+
+import logging
+import warnings
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+
+from edgefashion import environment
+from edgefashion.artifact import Artifact
+from edgefashion.data import Dataset
+from edgefashion.environment import require
+from edgefashion.errors import UsageError
+from edgefashion.files import UNSEALED
+from edgefashion.models import Classifier
+from edgefashion.models.checkpoint import load_model
+from edgefashion.records import Manifest, Parity
+from edgefashion.verify import Limits, ReferenceLogits
+from edgefashion.verify.keep import keep_if_proven
+
+DEFAULT_OPSET = 20
+# Below 18 the exporter converts downwards; above 25 no released onnxruntime reads it.
+OPSETS = range(18, 26)
+
+# Any number of pictures but one or zero: the exporter turns sizes 0 and 1 into constants.
+_EXAMPLE_BATCH = 2
+
+
+def to_onnx(
+    checkpoint: Artifact,
+    data: Dataset,
+    *,
+    out: Path | None = None,
+    opset: int = DEFAULT_OPSET,
+    reference: ReferenceLogits | None = None,
+    limits: Limits | None = None,
+) -> tuple[Artifact, Parity]:
+    """Export `checkpoint` to one ONNX file: uint8[batch, H, W] in, logits float32[batch, classes] out.
+
+    The same checkpoint and versions give the same bytes. The file holds no path of this machine.
+
+    Args:
+        checkpoint: A trained model.
+        data: Its test pictures prove the export.
+        out: The file; fp32.onnx beside the checkpoint by default.
+        opset: ONNX operator set, 18 to 25.
+        reference: PyTorch's logits, where they are at hand; the checkpoint is run otherwise.
+        limits: Instead of the default limits for float32.
+
+    Returns:
+        The artifact, and the parity that it was kept for.
+
+    Raises:
+        CheckFailed: ONNX Runtime does not agree with PyTorch; nothing is written.
+        UsageError: The opset is not supported.
+    """
+    require("train", purpose="exporting to ONNX")
+    import onnx
+
+    if opset not in OPSETS:
+        raise UsageError(f"opset {opset} is not supported: expected {OPSETS.start} to {OPSETS.stop - 1}")
+    model = _trace(load_model(checkpoint).eval(), checkpoint.manifest, opset)
+    forget_origin(model)
+    onnx.checker.check_model(model, full_check=True)
+    manifest = msgspec.structs.replace(
+        checkpoint.manifest,
+        variant="fp32",
+        format="onnx",
+        opset=opset,
+        checkpoint_sha256=checkpoint.sha256,
+        versions=environment.versions(),
+        seal=UNSEALED,
+    )
+    path = out or checkpoint.path.parent / "fp32.onnx"
+    return keep_if_proven(model, manifest, path, data, reference=reference or checkpoint, limits=limits)
+
+
+def forget_origin(model: Any) -> None:
+    """Remove from an onnx.ModelProto what names the exporting machine: paths, source lines, doc strings."""
+    graph = model.graph
+    for part in (
+        model,
+        graph,
+        *graph.node,
+        *graph.value_info,
+        *graph.input,
+        *graph.output,
+        *graph.initializer,
+    ):
+        del part.metadata_props[:]
+        part.ClearField("doc_string")
+
+
+def _trace(model: Classifier, manifest: Manifest, opset: int) -> Any:
+    height, width = (int(size) for size in manifest.input.shape[1:])
+    example = torch.zeros(_EXAMPLE_BATCH, height, width, dtype=torch.uint8)
+    # The exporter reports its progress through logging and deprecations of its own through warnings.
+    quiet = logging.getLogger("torch.onnx")
+    level = quiet.level
+    quiet.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", category=FutureWarning)
+            warnings.simplefilter("ignore", category=DeprecationWarning)
+            program = torch.onnx.export(
+                model,
+                (example,),
+                dynamo=True,
+                dynamic_shapes=({0: "batch"},),
+                input_names=[manifest.input.name],
+                output_names=[manifest.output.name],
+                opset_version=opset,
+                external_data=False,
+                verbose=False,
+            )
+    finally:
+        quiet.setLevel(level)
+    if program is None:
+        raise RuntimeError("torch.onnx.export returned no program")
+    return program.model_proto

@@ -1,0 +1,101 @@
+"""Quantize an artifact: a scheme is one file with a frozen config and `apply`, and one line in the registry.
+
+    int8, parity = quantize.apply(fp32, "static", split)
+
+A scheme's module offers `Config`, a frozen dataclass whose class attributes name the variant, the precision
+and whether it needs calibration pictures, and `apply(model, config, pixels) -> onnx.ModelProto`.
+"""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from edgefashion.artifact import Artifact
+from edgefashion.data import Dataset, Images
+from edgefashion.environment import require
+from edgefashion.errors import UsageError
+from edgefashion.files import UNSEALED
+from edgefashion.records import Parity, Quantization
+from edgefashion.registry import Registry
+from edgefashion.verify import Limits, ReferenceLogits
+from edgefashion.verify.keep import keep_if_proven
+
+SCHEMES = Registry(
+    kind="quantization scheme",
+    group="edgefashion.schemes",
+    built_in={
+        "dynamic": "edgefashion.quantize.dynamic",
+        "static": "edgefashion.quantize.static",
+        "float16": "edgefashion.quantize.float16",
+    },
+)
+
+
+def apply(
+    artifact: Artifact,
+    scheme: str,
+    data: Dataset,
+    *,
+    config: Any = None,
+    out: Path | None = None,
+    reference: Artifact | ReferenceLogits | None = None,
+    limits: Limits | None = None,
+) -> tuple[Artifact, Parity]:
+    """A new, quantized artifact; the one given stays as it is. Same artifact and settings, same bytes.
+
+    Args:
+        artifact: A float32 ONNX artifact.
+        scheme: dynamic, static, float16, or one that another package adds.
+        data: Training pictures calibrate, test pictures prove.
+        config: The scheme's `Config`, for other than its default settings.
+        out: The file; named after the variant, beside the artifact, by default.
+        reference: What decisions are compared with; `artifact` by default.
+        limits: Instead of the default limits of the new precision.
+
+    Returns:
+        The quantized artifact, and the parity that it was kept for.
+
+    Raises:
+        CheckFailed: It does not agree with the reference within the limits; nothing is written.
+        UsageError: The scheme is unknown, or the artifact is not float32 ONNX.
+    """
+    module = SCHEMES.load(scheme)
+    require("train", purpose="quantizing")
+    import onnx
+
+    if artifact.manifest.format != "onnx" or artifact.manifest.precision != "float32":
+        raise UsageError(f"{artifact.path} is {artifact.manifest.precision}: quantize a float32 ONNX artifact")
+    config = config or module.Config()
+    calibration = calibration_images(data, config.calibration_images, config.calibration_seed)
+    model = onnx.load_model_from_string(artifact.content)
+    del model.metadata_props[:]
+    model = module.apply(model, config, calibration.pixels)
+    onnx.checker.check_model(model, full_check=True)
+    manifest = msgspec.structs.replace(
+        artifact.manifest,
+        variant=config.variant,
+        precision=config.precision,
+        quantization=Quantization(
+            scheme=scheme,
+            settings=dataclasses.asdict(config),
+            calibration_images=len(calibration),
+            calibration_sha256=calibration.sha256 if len(calibration) else None,
+        ),
+        seal=UNSEALED,
+    )
+    path = out or artifact.path.parent / f"{config.variant}.onnx"
+    return keep_if_proven(model, manifest, path, data, reference=reference or artifact, limits=limits)
+
+
+def calibration_images(data: Dataset, count: int, seed: int) -> Images:
+    """`count` training pictures drawn without replacement; never validation or test pictures.
+
+    Raises:
+        UsageError: There are fewer training pictures than that.
+    """
+    if count > len(data.train):
+        raise UsageError(f"{count} calibration pictures were asked for: {data.identity.name} has {len(data.train)}")
+    return data.train.take(np.random.default_rng(seed).permutation(len(data.train))[:count])

@@ -1,0 +1,87 @@
+"""Run folders: where a run's files lie, and which run is meant when none is named."""
+
+from pathlib import Path
+
+from edgefashion.artifact import Artifact, open_artifact
+from edgefashion.errors import BadInput, UsageError
+
+EXPORTED = Path("exported")
+
+CHECKPOINT = "checkpoint.safetensors"
+REFERENCE = "reference.safetensors"
+RESUME = "resume.safetensors"
+TRAINING = "train.json"
+VERIFICATION = "verify.json"
+BENCHMARK = "bench.json"
+PLOTS = "plots"
+
+_MAX_NUMBERED = 10_000
+
+
+def is_finished(run: Path) -> bool:
+    """Whether training in this folder came to its end: its report is written last."""
+    return (run / TRAINING).is_file()
+
+
+def find_run(name: str | Path | None = None, *, root: Path = EXPORTED) -> Path:
+    """The folder of a finished run: a path, a name under `root`, or the newest one.
+
+    Raises:
+        BadInput: There is no such run.
+    """
+    if name is not None:
+        for folder in (Path(name), root / name):
+            if folder.is_dir():
+                if not (folder / CHECKPOINT).is_file():
+                    raise BadInput(f"{folder} holds no {CHECKPOINT}: expected the folder of a finished run")
+                return folder
+        raise BadInput(f"there is no run {str(name)!r}: expected a folder, or a name under {root}")
+    finished = [path.parent for path in root.glob(f"*/{TRAINING}")]
+    if not finished:
+        raise BadInput(f"there is no finished run under {root}: make one with `edgefashion train`")
+    return max(finished, key=lambda run: (run / TRAINING).stat().st_mtime)
+
+
+def new_run(name: str, *, resume: bool, root: Path = EXPORTED) -> Path:
+    """A folder for a run called `name`: the first free one, or the unfinished one that `resume` goes on with.
+
+    Raises:
+        UsageError: `resume` finds no unfinished run.
+    """
+    candidates = [root / name, *(root / f"{name}-{number}" for number in range(2, _MAX_NUMBERED))]
+    if resume:
+        for folder in candidates:
+            if (folder / RESUME).is_file() and not is_finished(folder):
+                return folder
+        raise UsageError(f"no unfinished run of {name!r} under {root}: start one without --resume")
+    return next(folder for folder in candidates if not folder.exists())
+
+
+def artifacts_in(run: Path) -> list[Artifact]:
+    """Every exported model of a run, float32 first, then by variant.
+
+    Raises:
+        BadInput: One of them is damaged.
+    """
+    found = [open_artifact(path) for path in sorted(run.glob("*.onnx"))]
+    return sorted(found, key=lambda artifact: (artifact.manifest.precision != "float32", artifact.manifest.variant))
+
+
+def resolve_artifacts(names: list[str]) -> list[Artifact]:
+    """Artifacts from files and runs in the order given; without names, those of the newest run.
+
+    Raises:
+        BadInput: A file or run is missing or damaged, or a run has no exported model.
+    """
+    found: list[Artifact] = []
+    wanted: list[str | None] = [*names] or [None]
+    for name in wanted:
+        if name is not None and (Path(name).is_file() or Path(name).suffix):
+            found.append(open_artifact(Path(name)))
+            continue
+        run = find_run(name)
+        exported = artifacts_in(run)
+        if not exported:
+            raise BadInput(f"{run} has no exported model: make one with `edgefashion export {run}`")
+        found += exported
+    return found

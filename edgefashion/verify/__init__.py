@@ -1,0 +1,74 @@
+"""Verify that an artifact is the model it was exported from: the same decisions on the same pictures.
+
+parity = verify.compare(int8, checkpoint, split)
+parity.passed, parity.agreement, parity.flips
+"""
+
+import numpy as np
+
+from edgefashion.artifact import Artifact
+from edgefashion.data import Dataset
+from edgefashion.environment import installed, usable_cpus
+from edgefashion.errors import CheckFailed
+from edgefashion.records import Parity, SessionSpec
+from edgefashion.runtimes import default_spec, open_session, run_all
+from edgefashion.verify.parity import DEFAULT_LIMITS, Limits, differences, judge
+from edgefashion.verify.quality import measure_quality
+from edgefashion.verify.reference import ReferenceLogits, find_reference, from_artifact
+
+__all__ = ["DEFAULT_LIMITS", "Limits", "ReferenceLogits", "compare", "find_reference", "measure_quality"]
+
+
+def compare(
+    candidate: Artifact,
+    reference: Artifact | ReferenceLogits,
+    data: Dataset,
+    *,
+    spec: SessionSpec | None = None,
+    limits: Limits | None = None,
+) -> Parity:
+    """Run `candidate` on the reference's pictures and compare logits, decisions and quality.
+
+    Args:
+        candidate: What is verified.
+        reference: An artifact, which is run on the test pictures of `data`, or logits from `find_reference`.
+        data: Gives the class names, and the test pictures when `reference` is an artifact.
+        spec: Runtime and provider; ONNX Runtime's CPU provider for ONNX by default.
+        limits: Instead of the default limits of the candidate's precision.
+
+    Returns:
+        The figures and the checks made on them; nothing is raised when a check fails.
+
+    Raises:
+        CheckFailed: Logits are not finite, so that no figure could be computed.
+        NotAvailable: The runtime or provider is not here.
+    """
+    truth = from_artifact(reference, data) if isinstance(reference, Artifact) else reference
+    spec = spec or default_spec(candidate, threads=len(usable_cpus()))
+    with open_session(candidate, spec) as session:
+        logits = run_all(session, truth.pixels)
+    broken = int(np.count_nonzero(~np.isfinite(logits).all(axis=1)))
+    if broken:
+        raise CheckFailed(f"{candidate.path} gives logits that are not finite on {broken} of {len(logits)} pictures")
+    found = differences(logits, truth.logits, truth.labels)
+    quality = reference_quality = None
+    if not truth.golden:
+        quality = measure_quality(logits, truth.labels, data.labels)
+        reference_quality = measure_quality(truth.logits, truth.labels, data.labels)
+    drop = reference_quality.accuracy - quality.accuracy if quality and reference_quality else None
+    return Parity(
+        artifact=candidate.info,
+        runtime=f"{spec.runtime} {installed(spec.runtime) or ''} · {spec.provider}",
+        reference=truth.source,
+        images=len(truth.labels),
+        max_abs=found.max_abs,
+        mean_abs=found.mean_abs,
+        max_rel=found.max_rel,
+        mean_rel=found.mean_rel,
+        max_reference_logit=found.max_reference_logit,
+        agreement=found.agreement,
+        flips=found.flips,
+        reference_quality=reference_quality,
+        quality=quality,
+        checks=judge(found, limits or DEFAULT_LIMITS[candidate.manifest.precision], accuracy_drop=drop),
+    )

@@ -1,0 +1,127 @@
+"""Where reference logits come from: PyTorch, the file it left beside its checkpoint, or the golden outputs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgefashion import runs, tensors
+from edgefashion.artifact import Artifact, open_artifact
+from edgefashion.data import Dataset, load_sample
+from edgefashion.environment import installed, usable_cpus
+from edgefashion.errors import BadInput, NotAvailable, UsageError
+from edgefashion.records import Reference
+from edgefashion.registry import unknown
+from edgefashion.runtimes import default_spec, open_session, run_all
+
+KINDS = ("auto", "pytorch", "stored", "golden")
+
+
+@dataclass(frozen=True)
+class ReferenceLogits:
+    """Logits to compare with, and the pictures they belong to.
+
+    Attributes:
+        source: In words, for the report.
+        pixels: uint8[N, H, W].
+        labels: uint8[N].
+        logits: float32[N, classes].
+        golden: Whether these are the few golden pictures: too few to state an accuracy.
+    """
+
+    source: str
+    pixels: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
+    logits: NDArray[np.float32]
+    golden: bool = False
+
+
+def from_artifact(reference: Artifact, data: Dataset) -> ReferenceLogits:
+    """Run `reference` in its own runtime on the test pictures."""
+    spec = default_spec(reference, threads=len(usable_cpus()))
+    with open_session(reference, spec) as session:
+        logits = run_all(session, data.test.pixels)
+    source = (
+        f"{reference.manifest.name}/{reference.manifest.variant} in {spec.runtime} {installed(_package(spec.runtime))}"
+    )
+    return ReferenceLogits(source, data.test.pixels, data.test.labels, logits)
+
+
+def find_reference(artifact: Artifact, data: Dataset, choice: str = "auto") -> ReferenceLogits:
+    """The reference that `choice` means for an exported artifact.
+
+    "auto" takes PyTorch where torch and the checkpoint are here, else the logits stored beside the checkpoint,
+    else the golden outputs inside the artifact. The choice made is part of the result.
+
+    Args:
+        artifact: What will be verified.
+        data: Whose test pictures are used.
+        choice: auto, pytorch, stored, golden, or the path of another artifact.
+
+    Raises:
+        UsageError: `choice` is unknown.
+        NotAvailable: It cannot be had here.
+        BadInput: It belongs to another checkpoint, or is damaged.
+    """
+    folder = artifact.path.parent
+    checkpoint, stored = folder / runs.CHECKPOINT, folder / runs.REFERENCE
+    if choice == "auto":
+        if installed("torch") and checkpoint.is_file():
+            choice = "pytorch"
+        else:
+            choice = "stored" if stored.is_file() and _matches(stored, data) else "golden"
+    if choice == "pytorch":
+        return from_artifact(_own_checkpoint(artifact, checkpoint), data)
+    if choice == "stored":
+        return _stored(artifact, stored, data)
+    if choice == "golden":
+        return _golden(artifact)
+    if Path(choice).suffix:
+        return from_artifact(open_artifact(Path(choice)), data)
+    raise UsageError(unknown("reference", choice, KINDS) + ", or the path of an artifact")
+
+
+def _own_checkpoint(artifact: Artifact, path: Path) -> Artifact:
+    checkpoint = open_artifact(path)
+    _same_checkpoint(artifact, checkpoint.sha256, path)
+    return checkpoint
+
+
+def _stored(artifact: Artifact, path: Path, data: Dataset) -> ReferenceLogits:
+    arrays, record = tensors.read(path, tensors.REFERENCE_KEY, Reference)
+    _same_checkpoint(artifact, record.checkpoint_sha256, path)
+    if record.data != data.identity:
+        raise NotAvailable(
+            f"{path} holds logits for {record.data.name}, not for {data.identity.name}: "
+            "run `edgefashion data` first, or use --reference golden"
+        )
+    source = f"stored logits of PyTorch {record.torch}"
+    return ReferenceLogits(source, data.test.pixels, data.test.labels, arrays["logits"].astype(np.float32))
+
+
+def _golden(artifact: Artifact) -> ReferenceLogits:
+    golden = artifact.manifest.golden
+    if golden is None:
+        raise NotAvailable(f"{artifact.path} carries no golden outputs: give --reference")
+    chosen = load_sample().test.take(np.array(golden.indices, dtype=np.intp))
+    return ReferenceLogits(
+        source=f"golden outputs in the artifact ({len(chosen)} pictures)",
+        pixels=chosen.pixels,
+        labels=chosen.labels,
+        logits=np.array(golden.logits, dtype=np.float32),
+        golden=True,
+    )
+
+
+def _matches(stored: Path, data: Dataset) -> bool:
+    return tensors.read(stored, tensors.REFERENCE_KEY, Reference)[1].data == data.identity
+
+
+def _same_checkpoint(artifact: Artifact, sha256: str, path: Path) -> None:
+    if artifact.manifest.checkpoint_sha256 != sha256:
+        raise BadInput(f"{path} is not what {artifact.path} was exported from: export again, or give --reference")
+
+
+def _package(runtime: str) -> str:
+    return "torch" if runtime == "pytorch" else runtime

@@ -33,12 +33,12 @@ class Limits:
 # sqrt(n) units in the last place: 34 for the 1,152 products of the widest convolution here. 64 leaves a factor of
 # two; what was measured is 3 to 8, and the smallest wrong constant in a graph shows as thousands.
 #
-# float16 and int8: rounding moves logits by design, so decisions are judged. If 1 % of 10,000 decisions change at
-# random, accuracy moves by ±.2 point (two standard deviations); a drop of .5 point is then no accident.
+# float16 and int8: rounding moves logits by design, so decisions are judged. If 1.5 % of 10,000 decisions change at
+# random, accuracy moves by ±.25 point (two standard deviations); a drop of .5 point is then no accident.
 DEFAULT_LIMITS: dict[Precision, Limits] = {
     "float32": Limits(max_error_ulps=64, max_flips=0),
     "float16": Limits(min_agreement=0.998, max_accuracy_drop=0.002),
-    "int8": Limits(min_agreement=0.99, max_accuracy_drop=0.005),
+    "int8": Limits(min_agreement=0.985, max_accuracy_drop=0.005),
 }
 
 

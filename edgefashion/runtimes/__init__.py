@@ -27,8 +27,6 @@ RUNTIMES = Registry(
     built_in={"onnxruntime": "edgefashion.runtimes.ort", "pytorch": "edgefashion.runtimes.pytorch"},
 )
 
-BATCH = 500  # pictures a call where only the outputs matter
-
 Logits = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
 
@@ -132,7 +130,11 @@ def require_provider(availability: Availability, provider: str) -> None:
         )
 
 
-def run_all(session: Session, images: Pixels) -> Logits:
-    """Logits float32[N, classes] of any number of pictures, in bounded batches."""
-    parts = [session.run(images[start : start + BATCH]) for start in range(0, len(images), BATCH)]
+def run_all(session: Session, images: Pixels, *, batch: int = 1) -> Logits:
+    """Logits float32[N, classes] of any number of pictures.
+
+    One picture a call by default, as on a device: the answers of a dynamically quantized model depend on the
+    other pictures in its batch, because they share one range.
+    """
+    parts = [session.run(images[start : start + batch]) for start in range(0, len(images), batch)]
     return np.concatenate(parts)

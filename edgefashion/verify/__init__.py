@@ -8,7 +8,7 @@ import numpy as np
 
 from edgefashion.artifact import Artifact
 from edgefashion.data import Dataset
-from edgefashion.environment import installed, usable_cpus
+from edgefashion.environment import installed
 from edgefashion.errors import CheckFailed
 from edgefashion.records import Parity, SessionSpec
 from edgefashion.runtimes import default_spec, open_session, run_all
@@ -44,7 +44,7 @@ def compare(
         NotAvailable: The runtime or provider is not here.
     """
     truth = from_artifact(reference, data) if isinstance(reference, Artifact) else reference
-    spec = spec or default_spec(candidate, threads=len(usable_cpus()))
+    spec = spec or default_spec(candidate)
     with open_session(candidate, spec) as session:
         logits = run_all(session, truth.pixels)
     broken = int(np.count_nonzero(~np.isfinite(logits).all(axis=1)))

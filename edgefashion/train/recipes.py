@@ -32,7 +32,7 @@ PUBLISHED_ACCURACY = 0.86
 PUBLISHED_WEIGHTED_F1 = 0.86
 PUBLISHED_TRAIN_LOSS = 0.3860
 PUBLISHED_VALIDATION_LOSS = 0.3870
-PUBLISHED_F1 = {
+PUBLISHED_F1: dict[str, float] = {
     "T-shirt/top": 0.81,
     "Trouser": 0.97,
     "Pullover": 0.77,

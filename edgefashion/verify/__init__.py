@@ -16,7 +16,15 @@ from edgefashion.verify.parity import DEFAULT_LIMITS, Limits, differences, judge
 from edgefashion.verify.quality import measure_quality
 from edgefashion.verify.reference import ReferenceLogits, find_reference, from_artifact
 
-__all__ = ["DEFAULT_LIMITS", "Limits", "ReferenceLogits", "compare", "find_reference", "measure_quality"]
+__all__ = [
+    "DEFAULT_LIMITS",
+    "Limits",
+    "ReferenceLogits",
+    "compare",
+    "find_reference",
+    "from_artifact",
+    "measure_quality",
+]
 
 
 def compare(

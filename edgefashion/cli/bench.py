@@ -1,0 +1,137 @@
+"""`edgefashion bench`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgefashion.cli.options import ArtifactsArgument, DataOption, JsonOption, SeedOption
+
+if TYPE_CHECKING:
+    from edgefashion.artifact import Artifact
+    from edgefashion.records import BenchReport
+
+
+def bench(
+    artifacts: ArtifactsArgument = None,
+    *,
+    provider: Annotated[
+        list[str] | None,
+        typer.Option(help="cpu, cuda, tensorrt, … or an execution provider's own name; may be given more than once."),
+    ] = None,
+    runtime: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="onnxruntime or pytorch; may be given more than once. Default: both where torch is installed."
+        ),
+    ] = None,
+    threads: Annotated[
+        list[int] | None, typer.Option(min=1, help="Intra-op threads; may be given more than once. Default: 1.")
+    ] = None,
+    batch: Annotated[
+        list[int] | None, typer.Option(min=1, help="Pictures a call; may be given more than once. Default: 1.")
+    ] = None,
+    reference: Annotated[
+        str | None, typer.Option(help="Variant that ratios refer to. Default: the first float32 model.")
+    ] = None,
+    budget: Annotated[float, typer.Option(metavar="SECONDS", help="Time for measuring latency.")] = 60.0,
+    seed: SeedOption = 0,
+    where: DataOption = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Folder for the results. Default: the run's.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare quality and latency side by side.
+
+    Accuracy, F1 of every class, size and latency of every model of a run, beside PyTorch. Each cell runs in fresh pinned processes whose answers are checked before they are timed; blocks are interleaved
+    at random, and ratios are paired in time with 95 % intervals. The reference is measured twice: if its copies
+    differ, the machine was disturbed and the result says so. Writes bench.json with every raw sample, plots/ and
+    report.html. Exit code 1 if a cell could not be measured.
+    """
+    from edgefashion import runs
+    from edgefashion.cli import console
+    from edgefashion.data import load_present
+    from edgefashion.errors import CheckFailed
+    from edgefashion.files import locked
+
+    found = runs.resolve_artifacts(artifacts or [])
+    folder = out or found[0].path.parent
+    subjects = chosen_subjects(found, runtime)
+    split = load_present(where, note=console.note)
+    from edgefashion.bench import measure
+
+    with locked(folder):
+        with console.BenchProgress() as progress:
+            result = measure(
+                subjects,
+                split,
+                providers=provider or ["cpu"],
+                threads=threads or [1],
+                batches=batch or [1],
+                reference=reference,
+                budget_s=budget,
+                seed=seed,
+                progress=progress,
+            )
+        page = save_results(result, folder)
+    if as_json:
+        console.show_json(result.to_json(indent=0))
+    else:
+        show_results(result)
+        console.note(f"raw samples: {folder / runs.BENCHMARK}; report: {page}")
+    if result.failures:
+        raise CheckFailed(f"not measured: {'; '.join(f'{each.cell} ({each.reason})' for each in result.failures)}")
+
+
+def chosen_subjects(artifacts: "list[Artifact]", wanted: list[str] | None) -> "list[Artifact]":
+    """What is measured: the artifacts, and the PyTorch checkpoint beside each where torch is installed.
+
+    Raises:
+        UsageError: A runtime is unknown.
+        NotAvailable: PyTorch was asked for and is not installed.
+    """
+    from edgefashion import runs
+    from edgefashion.artifact import open_artifact
+    from edgefashion.cli import console
+    from edgefashion.environment import installed
+    from edgefashion.errors import NotAvailable, UsageError
+    from edgefashion.registry import unknown
+    from edgefashion.runtimes import RUNTIMES
+
+    for name in wanted or []:
+        if name not in RUNTIMES.names():
+            raise UsageError(unknown("runtime", name, RUNTIMES.names()))
+    if wanted and "pytorch" in wanted and installed("torch") is None:
+        raise NotAvailable("PyTorch was asked for and is not installed: pip install 'edgefashion[train]'")
+    models = [] if wanted and "onnxruntime" not in wanted else artifacts
+    if wanted and "pytorch" not in wanted:
+        return models
+    if installed("torch") is None:
+        console.note("PyTorch is left out: it is not installed (pip install 'edgefashion[train]')")
+        return models
+    folders = dict.fromkeys(artifact.path.parent for artifact in artifacts)
+    checkpoints = [folder / runs.CHECKPOINT for folder in folders]
+    return [*models, *(open_artifact(path) for path in checkpoints if path.is_file())]
+
+
+def save_results(result: "BenchReport", folder: Path) -> Path:
+    """Write plots, report.html and, last, bench.json; returns the page."""
+    from edgefashion import report, runs
+
+    report.save_bench_plots(result, folder)
+    training, verification = report.companions(folder)
+    page = report.save(result, folder / "report.html", training=training, verification=verification)
+    result.save(folder / runs.BENCHMARK, indent=0)
+    return page
+
+
+def show_results(result: "BenchReport") -> None:
+    """Print headline, summary and F1 per class; warnings go to stderr."""
+    from edgefashion.cli import console
+    from edgefashion.report.tables import per_class_table, summary_table
+    from edgefashion.report.words import headline
+
+    for warning in result.warnings:
+        console.stderr().print(f"warning: {warning}", style="yellow", markup=False)
+    console.show(headline(result), summary_table(result), per_class_table(result))

@@ -1,0 +1,159 @@
+"""Where output goes: results to stdout, everything else to stderr; and progress that people can watch."""
+
+import sys
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from edgefashion.records import DataIdentity, EpochMetrics, Interval, Plan, Recipe
+
+# Wide enough for the widest table: what is piped into a file must not be cut to a terminal's width.
+_PIPED_WIDTH = 160
+
+
+def stdout() -> Console:
+    """A console on stdout."""
+    return Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH)
+
+
+def stderr() -> Console:
+    """A console on stderr, for progress and notes."""
+    return Console(stderr=True, highlight=False)
+
+
+def note(text: str) -> None:
+    """One line on stderr."""
+    stderr().print(text, style="dim", markup=False)
+
+
+def note_sample(identity: DataIdentity) -> None:
+    """Say aloud that results rest on the sample, if they do."""
+    if identity.note:
+        stderr().print(f"note: {identity.note}", style="yellow", markup=False)
+
+
+def show(*parts: RenderableType) -> None:
+    """Print results on stdout, an empty line between them."""
+    console = stdout()
+    for part in parts:
+        console.print(part)
+        console.print()
+
+
+def show_json(document: bytes) -> None:
+    """Print one JSON document on stdout."""
+    sys.stdout.buffer.write(document.rstrip(b"\n") + b"\n")
+    sys.stdout.buffer.flush()
+
+
+class TrainingProgress:
+    """A bar for the epoch that runs, and a line for each that is done."""
+
+    def __init__(self) -> None:
+        self._console = stderr()
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[speed]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=self._console,
+            transient=True,
+            disable=not self._console.is_terminal,
+        )
+        self._images = 0
+        self._epoch = 0
+        self._epochs = 0
+        self._task = self._bar.add_task("", total=None, speed="")
+
+    def start(self, recipe: Recipe, images: int, first_epoch: int) -> None:
+        """Training starts, or goes on, with `first_epoch`."""
+        self._images, self._epoch, self._epochs = images, first_epoch, recipe.epochs
+        again = f", resumed at epoch {first_epoch}" if first_epoch > 1 else ""
+        self.note(f"training {recipe.name}: {recipe.epochs} epochs of {images:,} pictures{again}")
+        self._bar.reset(self._task, total=(recipe.epochs - first_epoch + 1) * images)
+
+    def step(self, images_done: int, loss: float) -> None:
+        """One batch of the current epoch is done."""
+        before = self._bar.tasks[self._task].completed // self._images * self._images
+        description = f"epoch {self._epoch}/{self._epochs}  loss {loss:.4f}"
+        speed = self._bar.tasks[self._task].speed
+        self._bar.update(
+            self._task,
+            completed=before + min(images_done, self._images - 1),
+            description=description,
+            speed=f"{speed:,.0f} images/s" if speed else "",
+        )
+
+    def epoch(self, metrics: EpochMetrics) -> None:
+        """One epoch is done."""
+        self._console.print(
+            f"epoch {metrics.epoch:>3}/{self._epochs}"
+            f"  loss {metrics.train_loss:.4f}  accuracy {metrics.train_accuracy:.2%}"
+            f"  | validation loss {metrics.validation_loss:.4f}  accuracy {metrics.validation_accuracy:.2%}"
+            f"  | {metrics.images_per_s:,.0f} images/s  {metrics.wall_s:.1f} s",
+            markup=False,
+        )
+        self._epoch = metrics.epoch + 1
+        done = self._bar.tasks[self._task].completed // self._images + 1
+        self._bar.update(self._task, completed=done * self._images)
+
+    def note(self, text: str) -> None:
+        """Something worth a line."""
+        self._console.print(text, style="dim", markup=False)
+
+    def __enter__(self) -> Self:
+        """Show the bar."""
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Take the bar away."""
+        self._bar.stop()
+
+
+class BenchProgress:
+    """A bar for the budget, with the interval that is widest still."""
+
+    def __init__(self) -> None:
+        self._console = stderr()
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed:.0f} of {task.total:.0f} s"),
+            console=self._console,
+            transient=True,
+            disable=not self._console.is_terminal,
+        )
+        self._task = self._bar.add_task("measuring", total=1)
+
+    def evaluating(self, cell: str) -> None:
+        """Quality of this cell is being measured."""
+        self._bar.update(self._task, description=f"quality of {cell}")
+        if not self._console.is_terminal:
+            self._console.print(f"quality of {cell}", style="dim", markup=False)
+
+    def generation(self, number: int, spent_s: float, plan: Plan, ratios: dict[str, Interval]) -> None:
+        """A generation is done."""
+        widest = max((ratio.high - ratio.low) / 2 / ratio.value for ratio in ratios.values()) if ratios else None
+        precision = f", widest interval ±{widest:.1%}" if widest is not None else ""
+        text = f"generation {number}: {len(plan.cells)} cells{precision}"
+        self._bar.update(self._task, description=text, completed=min(spent_s, plan.budget_s), total=plan.budget_s)
+        if not self._console.is_terminal:
+            self._console.print(f"{text}, {spent_s:.0f} of {plan.budget_s:.0f} s", style="dim", markup=False)
+
+    def __enter__(self) -> Self:
+        """Show the bar."""
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Take the bar away."""
+        self._bar.stop()

@@ -1,0 +1,59 @@
+"""`edgefashion quickstart`."""
+
+from typing import Annotated
+
+import typer
+
+from edgefashion.cli.options import DataOption, OutOption, SeedOption, ThreadsOption
+
+_SCHEMES = ["dynamic", "static"]
+
+
+def quickstart(
+    *,
+    where: DataOption = None,
+    out: OutOption = None,
+    seed: SeedOption = 0,
+    threads: ThreadsOption = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's ten.")] = None,
+    budget: Annotated[float, typer.Option(metavar="SECONDS", help="Time for measuring latency.")] = 60.0,
+) -> None:
+    """Do the whole line on real data in minutes.
+
+    Gets Fashion-MNIST, trains the published seed recipe, exports fp32, dynamically and statically quantized models,
+    proves each on the test pictures, measures them beside PyTorch, and ends with a table and a report.
+    """
+    from edgefashion.environment import require
+
+    require("train", purpose="the quickstart")
+    from edgefashion import runs
+    from edgefashion.artifact import open_artifact
+    from edgefashion.bench import measure
+    from edgefashion.cli import console
+    from edgefashion.cli.bench import save_results, show_results
+    from edgefashion.cli.export import run_export
+    from edgefashion.cli.train import adapted, run_training, show_training
+    from edgefashion.cli.verify import run_verification, show_verification
+    from edgefashion.data import load
+    from edgefashion.errors import CheckFailed
+    from edgefashion.files import locked
+
+    split = load(where, note=console.note)
+    console.note_sample(split.identity)
+    recipe = adapted("seed", epochs=epochs)
+    folder = out or runs.new_run("quickstart", resume=False)
+
+    show_training(run_training(recipe, split, folder, seed=seed, threads=threads), folder)
+    run_export(folder, split, schemes=_SCHEMES)
+    models = runs.artifacts_in(folder)
+    verification = run_verification(models, split)
+    show_verification(verification)
+    if not verification.passed:
+        raise CheckFailed("parity does not hold: see the table above")
+    with locked(folder):
+        with console.BenchProgress() as progress:
+            checkpoint = open_artifact(folder / runs.CHECKPOINT)
+            result = measure([*models, checkpoint], split, budget_s=budget, seed=seed, progress=progress)
+        page = save_results(result, folder)
+    show_results(result)
+    console.stdout().print(f"Report: {page.absolute()}", markup=False, soft_wrap=True)

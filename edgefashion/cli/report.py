@@ -1,0 +1,47 @@
+"""`edgefashion report`."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+
+def report(
+    source: Annotated[
+        str | None,
+        typer.Argument(metavar="[BENCH.json|RUN]", help="A stored result, or a run. Default: the newest run."),
+    ] = None,
+    *,
+    file_format: Annotated[
+        Literal["table", "html", "md", "csv", "json"],
+        typer.Option("--format", help="table, md, csv and json go to stdout; html to report.html beside the result."),
+    ] = "table",
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write to this file instead.")] = None,
+) -> None:
+    """Render a stored benchmark again.
+
+    Nothing is measured. What train.json and verify.json say about the same run becomes part of the report.
+    """
+    import sys
+
+    from edgefashion import report as room
+    from edgefashion import runs
+    from edgefashion.cli import console
+    from edgefashion.cli.bench import show_results
+    from edgefashion.errors import BadInput
+    from edgefashion.records import BenchReport
+
+    path = Path(source) if source and not Path(source).is_dir() and Path(source).suffix else None
+    path = path or runs.find_run(source) / runs.BENCHMARK
+    if not path.is_file() and path.name == runs.BENCHMARK:
+        raise BadInput(f"{path} does not exist: measure first with `edgefashion bench {path.parent}`")
+    result = BenchReport.load(path)
+    training, verification = room.companions(path.parent)
+    if out is None and file_format == "table":
+        show_results(result)
+    elif out is None and file_format != "html":
+        sys.stdout.write(room.render(result, file_format, training=training, verification=verification))
+    else:
+        target = out or path.parent / "report.html"
+        room.save(result, target, file_format=file_format, training=training, verification=verification)
+        console.note(f"written: {target}")

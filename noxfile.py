@@ -1,0 +1,84 @@
+"""Every check of the project; `nox` runs those that must hold before anything lands."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import nox
+
+nox.options.sessions = ["lint", "types", "tests", "edge"]
+nox.options.error_on_missing_interpreters = False
+nox.needs_version = ">=2024.10.9"
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+CODE = ["edgefashion", "tests", "benchmarks", "noxfile.py"]
+
+
+def group(name: str) -> list[str]:
+    """The requirements of a dependency group in pyproject.toml."""
+    return list(PROJECT["dependency-groups"][name])
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Ruff, as linter and as formatter."""
+    session.install(*group("lint"))
+    session.run("ruff", "check", *CODE)
+    session.run("ruff", "format", "--check", *CODE)
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Mypy, strict, against the real types of torch."""
+    session.install("-e", ".[train]", *group("types"), *group("nox"))
+    session.run("mypy")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """The whole suite but the slow tests; arguments go to pytest."""
+    session.install("-e", ".[train]", *group("test"))
+    session.run("pytest", "-m", "not slow", *session.posargs)
+
+
+@nox.session
+def slow(session: nox.Session) -> None:
+    """The tests that take minutes."""
+    session.install("-e", ".[train]", *group("test"))
+    session.run("pytest", "-m", "slow", *session.posargs)
+
+
+@nox.session
+def edge(session: nox.Session) -> None:
+    """A device: no torch, torchvision, onnx or onnxscript, no network, and the committed run still proves itself."""
+    session.install(".", *group("test"))
+    for package in ("torch", "torchvision", "onnx", "onnxscript"):
+        session.run("python", "-c", f"import importlib.util as u; assert u.find_spec({package!r}) is None")
+    run = Path(tempfile.mkdtemp(prefix="edgefashion-edge-")) / "seed-reference"
+    shutil.copytree("exported/seed-reference", run)
+    sample = ("--data", "sample")
+    session.run("edgefashion", "doctor")
+    session.run("edgefashion", "verify", str(run), "--reference", "golden", *sample)
+    session.run("edgefashion", "bench", str(run), "--budget", "5", *sample)
+    session.run("edgefashion", "report", str(run), "--format", "html")
+    session.run("edgefashion", "predict", str(run), "0", "1", *sample)
+    session.run("pytest", "-m", "not slow", "-q", *session.posargs)
+    shutil.rmtree(run.parent)
+
+
+@nox.session
+def minimums(session: nox.Session) -> None:
+    """The oldest versions that pyproject.toml allows."""
+    requirements = [*PROJECT["project"]["dependencies"], *PROJECT["project"]["optional-dependencies"]["train"]]
+    oldest = [each.split(",")[0].replace(">=", "==") for each in requirements]
+    session.install("-e", ".[train]", *group("test"), *oldest)
+    session.run("pytest", "-m", "not slow", "-q", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """pytest-benchmark on our own hot paths."""
+    session.install("-e", ".[train]", *group("test"))
+    session.run("pytest", "benchmarks", "--benchmark-enable", "--benchmark-only", *session.posargs)
+
+

@@ -11,6 +11,6 @@ their number says nothing about the next launch. Ratios pair the launches of one
 machine's drift. One line goes through the files: plan → schedule (→ worker) → analyse → verdict.
 """
 
-from edgefashion.bench.measure import Progress, measure
+from edgefashion.bench.suite import Progress, measure
 
 __all__ = ["Progress", "measure"]

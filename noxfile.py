@@ -79,5 +79,3 @@ def bench(session: nox.Session) -> None:
     """pytest-benchmark on our own hot paths."""
     session.install("-e", ".[train]", *group("test"))
     session.run("pytest", "benchmarks", "--benchmark-enable", "--benchmark-only", *session.posargs)
-
-

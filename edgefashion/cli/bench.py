@@ -129,8 +129,8 @@ def save_results(result: "BenchReport", folder: Path) -> Path:
 def show_results(result: "BenchReport") -> None:
     """Print headline, summary and F1 per class; warnings go to stderr."""
     from edgefashion.cli import console
+    from edgefashion.report import headline
     from edgefashion.report.tables import per_class_table, summary_table
-    from edgefashion.report.words import headline
 
     for warning in result.warnings:
         console.stderr().print(f"warning: {warning}", style="yellow", markup=False)

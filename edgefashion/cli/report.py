@@ -16,7 +16,14 @@ def report(
         Literal["table", "html", "md", "csv", "json"],
         typer.Option("--format", help="table, md, csv and json go to stdout; html to report.html beside the result."),
     ] = "table",
-    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write to this file instead.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="FILE",
+            help="Write to this file instead, in the format that its suffix names (.html, .md, .csv, .json).",
+        ),
+    ] = None,
 ) -> None:
     """Render a stored benchmark again.
 
@@ -37,11 +44,12 @@ def report(
         raise BadInput(f"{path} does not exist: measure first with `edgefashion bench {path.parent}`")
     result = BenchReport.load(path)
     training, verification = room.companions(path.parent)
-    if out is None and file_format == "table":
+    if out is not None:
+        console.note(f"written: {room.save(result, out, training=training, verification=verification)}")
+    elif file_format == "table":
         show_results(result)
-    elif out is None and file_format != "html":
-        sys.stdout.write(room.render(result, file_format, training=training, verification=verification))
+    elif file_format == "html":
+        page = room.save(result, path.parent / "report.html", training=training, verification=verification)
+        console.note(f"written: {page}")
     else:
-        target = out or path.parent / "report.html"
-        room.save(result, target, file_format=file_format, training=training, verification=verification)
-        console.note(f"written: {target}")
+        sys.stdout.write(room.render(result, file_format, training=training, verification=verification))

@@ -58,8 +58,8 @@ def adapted(name: str, *, epochs: int | None = None, augment: list[str] | None =
     """The preset with what the command line changes about it."""
     import msgspec
 
+    from edgefashion.recipes import find_recipe
     from edgefashion.train.augment import compose
-    from edgefashion.train.recipes import find_recipe
 
     recipe = find_recipe(name)
     if augment:
@@ -82,6 +82,7 @@ def run_training(
     """Train with progress on stderr, then draw; returns the report that was written."""
     from edgefashion import report, runs
     from edgefashion.cli import console
+    from edgefashion.recipes import PUBLISHED_LOSSES
     from edgefashion.records import TrainingReport
     from edgefashion.train import fit
 
@@ -98,17 +99,23 @@ def run_training(
             progress=progress,
         )
     result = TrainingReport.load(folder / runs.TRAINING)
-    report.save_training_plots(result, folder)
+    published = PUBLISHED_LOSSES if compares_with_published(result) else None
+    report.save_training_plots(result, folder, published_losses=published)
     return result
+
+
+def compares_with_published(result: "TrainingReport") -> bool:
+    """Whether the published figures belong beside this result: the same network, on all of the data."""
+    return result.recipe.architecture.name == "seed" and not result.data.is_sample
 
 
 def show_training(result: "TrainingReport", folder: Path) -> None:
     """Print the report on stdout, beside the published figures where they are of the same network."""
     from edgefashion.cli import console
+    from edgefashion.recipes import PUBLISHED_SCORES
     from edgefashion.report.tables import training_table
-    from edgefashion.train.recipes import PUBLISHED_F1
 
-    published = PUBLISHED_F1 if result.recipe.architecture.name == "seed" and not result.data.is_sample else None
+    published = PUBLISHED_SCORES if compares_with_published(result) else None
     console.show(training_table(result, published=published))
     console.note(f"run: {folder} ({result.wall_s:.0f} s of training, {result.cpu_s:.0f} s of CPU)")
     console.note(f"next: edgefashion export {folder} --quantize")

@@ -3,7 +3,7 @@
 checkpoint = train.fit("seed", split, out="exported/mine")
 """
 
-from edgefashion.train.fit import Progress, fit
-from edgefashion.train.recipes import RECIPES, find_recipe
+from edgefashion.recipes import RECIPES, find_recipe
+from edgefashion.train.training import Progress, fit
 
 __all__ = ["RECIPES", "Progress", "find_recipe", "fit"]

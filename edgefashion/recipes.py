@@ -27,12 +27,9 @@ RECIPES = {
     )
 }
 
-# What the homework reported: accuracy, weighted F1, losses of the last epoch, and F1 per class.
-PUBLISHED_ACCURACY = 0.86
-PUBLISHED_WEIGHTED_F1 = 0.86
-PUBLISHED_TRAIN_LOSS = 0.3860
-PUBLISHED_VALIDATION_LOSS = 0.3870
-PUBLISHED_F1: dict[str, float] = {
+# What the homework reported: losses of the last epoch, then F1 of each class and the two summary rows.
+PUBLISHED_LOSSES = (0.3860, 0.3870)  # training, validation
+PUBLISHED_SCORES: dict[str, float] = {
     "T-shirt/top": 0.81,
     "Trouser": 0.97,
     "Pullover": 0.77,
@@ -43,6 +40,8 @@ PUBLISHED_F1: dict[str, float] = {
     "Sneaker": 0.92,
     "Bag": 0.95,
     "Ankle boot": 0.95,
+    "accuracy": 0.86,
+    "weighted avg": 0.86,
 }
 
 

@@ -15,6 +15,7 @@ from edgefashion.errors import NotAvailable, UsageError
 from edgefashion.files import atomic_write, locked
 from edgefashion.models import Classifier, build, count_parameters
 from edgefashion.models.checkpoint import load_weights, weights_of
+from edgefashion.recipes import find_recipe
 from edgefashion.records import (
     EpochMetrics,
     Expected,
@@ -29,7 +30,6 @@ from edgefashion.records import (
 from edgefashion.train import state as saved_state
 from edgefashion.train.augment import compose
 from edgefashion.train.loop import deterministic, evaluate, predict, train_epoch
-from edgefashion.train.recipes import find_recipe
 from edgefashion.verify.quality import measure_quality
 
 

@@ -1,0 +1,170 @@
+"""Every command given files that are truncated, flipped, missing or of the wrong kind: exit 4, nothing lost."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edgefashion.data.dataset import SAMPLE_FOLDER
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def flip_a_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) * 2 // 3] ^= 16
+    path.write_bytes(content)
+
+
+def remove(path: Path) -> None:
+    path.unlink()
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def replace_by_a_picture(path: Path) -> None:
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(path, format="PNG")
+
+
+def replace_by_json(path: Path) -> None:
+    path.write_text('{"kind": "benchmark", "launches": [NaN]}')
+
+
+DAMAGE: tuple[Callable[[Path], None], ...] = (
+    truncate,
+    flip_a_bit,
+    remove,
+    empty,
+    replace_by_a_picture,
+    replace_by_json,
+)
+
+MODEL_COMMANDS = {
+    "verify": ("verify", "FILE"),
+    "bench": ("bench", "FILE", "--budget", "0.1", "--runtime", "onnxruntime"),
+    "predict": ("predict", "FILE", "0"),
+}
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and not path.name.startswith(".lock")
+    }
+
+
+def check_refused(outcome, folder: Path, before: dict[str, bytes]) -> None:
+    """Exit 4, an error of one or two lines, no traceback, and every file as it was."""
+    assert outcome.code == 4, outcome.err
+    assert 1 <= len(outcome.error_lines) <= 2
+    assert "Traceback" not in outcome.err
+    assert before == contents(folder)
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("command", MODEL_COMMANDS)
+def test_a_damaged_model_is_refused(run, own_run, command, damage) -> None:
+    """Before any parser of ONNX sees it."""
+    damage(own_run / "fp32.onnx")
+    before = contents(own_run)
+    arguments = [own_run / "fp32.onnx" if each == "FILE" else each for each in MODEL_COMMANDS[command]]
+    check_refused(run(*arguments), own_run, before)
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_model_in_a_run_is_refused(run, own_run, damage) -> None:
+    """A run with one bad model is not verified in part; a missing one is simply not there."""
+    damage(own_run / "int8-static.onnx")
+    before = contents(own_run)
+    if damage is remove:
+        assert run("verify", own_run, "--reference", "golden", "--min-agreement", "0.5").code == 0
+    else:
+        check_refused(run("verify", own_run), own_run, before)
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_checkpoint_is_not_exported(run, own_run, damage) -> None:
+    """And the models exported before stay."""
+    pytest.importorskip("torch")
+    damage(own_run / "checkpoint.safetensors")
+    before = contents(own_run)
+    check_refused(run("export", own_run), own_run, before)
+
+
+@pytest.mark.parametrize("damage", [truncate, flip_a_bit, empty, replace_by_a_picture, replace_by_json])
+def test_a_damaged_reference_is_refused(run, own_run, damage) -> None:
+    """Stored logits are evidence: they are checked like everything else."""
+    damage(own_run / "reference.safetensors")
+    before = contents(own_run)
+    check_refused(run("verify", own_run, "--reference", "stored"), own_run, before)
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_result_is_not_reported(run, own_run, damage) -> None:
+    """A flipped digit in bench.json is not drawn."""
+    assert run("bench", own_run / "fp32.onnx", "--budget", "0.1", "--runtime", "onnxruntime").code == 0
+    damage(own_run / "bench.json")
+    before = contents(own_run)
+    check_refused(run("report", own_run / "bench.json", "--format", "html"), own_run, before)
+
+
+@pytest.mark.parametrize("damage", [truncate, flip_a_bit, empty, replace_by_a_picture, replace_by_json])
+def test_a_damaged_resume_state_is_refused(run, own_run, damage) -> None:
+    """Going on from a damaged state would train something else."""
+    pytest.importorskip("torch")
+    (own_run / "train.json").unlink()
+    (own_run / "resume.safetensors").write_bytes((own_run / "checkpoint.safetensors").read_bytes())
+    damage(own_run / "resume.safetensors")
+    before = contents(own_run)
+    check_refused(run("train", "--resume", "--out", own_run), own_run, before)
+
+
+@pytest.mark.parametrize("damage", [*DAMAGE[:2], *DAMAGE[3:]])
+@pytest.mark.parametrize("command", ["data", "train"])
+def test_damaged_data_are_refused(run, tmp_path, command, damage) -> None:
+    """A folder that is named must hold the published files, every byte of them."""
+    if command == "train":
+        pytest.importorskip("torch")
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for path in SAMPLE_FOLDER.glob("*.gz"):
+        (folder / path.name).write_bytes(path.read_bytes())
+    damage(folder / "t10k-labels-idx1-ubyte.gz")
+    before = contents(tmp_path)
+    check_refused(
+        run(command, "--data", folder, *(["--out", tmp_path / "x"] if command == "train" else [])), tmp_path, before
+    )
+
+
+def test_data_that_are_missing_are_refused(run, tmp_path) -> None:
+    """A folder that does not exist, and one with nothing in it."""
+    check_refused(run("data", "--data", tmp_path / "nowhere"), tmp_path, {})
+    check_refused(run("data", "--data", tmp_path), tmp_path, {})
+
+
+@pytest.mark.parametrize("damage", [truncate, remove, empty, replace_by_json])
+def test_damaged_pictures_are_refused(run, own_run, tmp_path, damage) -> None:
+    """A picture that is none, or half of one."""
+    picture = tmp_path / "picture.png"
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(picture)
+    damage(picture)
+    before = contents(own_run)
+    check_refused(run("predict", own_run / "fp32.onnx", picture), own_run, before)
+
+
+@pytest.mark.parametrize("command", ["export", "verify", "bench", "report"])
+def test_a_run_that_does_not_exist_is_refused(run, tmp_path, monkeypatch, command) -> None:
+    """By name, and when none was ever made."""
+    if command == "export":
+        pytest.importorskip("torch")
+    monkeypatch.chdir(tmp_path)
+    check_refused(run(command, "nowhere"), tmp_path, {})
+    check_refused(run(command), tmp_path, {})

@@ -1,0 +1,174 @@
+"""What every runtime must do, built in or added."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+from edgefashion.artifact import Artifact, open_artifact
+from edgefashion.data import Dataset
+from edgefashion.errors import NotAvailable, UsageError
+from edgefashion.records import SessionSpec
+from edgefashion.runtimes import (
+    RUNTIMES,
+    Availability,
+    Session,
+    default_spec,
+    open_session,
+    require_provider,
+    resolve_provider,
+    run_all,
+)
+
+FILES = {"onnx": "fp32.onnx", "safetensors": "checkpoint.safetensors"}
+
+each_runtime = pytest.mark.parametrize("runtime", RUNTIMES.names())
+
+
+@pytest.fixture
+def artifact(runtime: str, tiny_run: Path) -> Artifact:
+    """The tiny run's float32 model in a format that the runtime opens."""
+    return open_artifact(tiny_run / FILES[RUNTIMES.load(runtime).FORMATS[0]])
+
+
+@pytest.fixture
+def session(runtime: str, artifact: Artifact) -> Iterator[Session]:
+    """A session on the CPU."""
+    with open_session(artifact, SessionSpec(runtime=runtime, provider=resolve_provider(runtime, "cpu"))) as opened:
+        yield opened
+
+
+@each_runtime
+@pytest.mark.parametrize("batch", [1, 3, 50])
+def test_run(batch: int, session: Session, sample: Dataset) -> None:
+    """A session gives one row of finite float32 logits a picture, and the same ones each time."""
+    pixels = sample.test.pixels[:batch]
+    logits = session.run(pixels)
+    assert ((batch, 10), np.float32) == (logits.shape, logits.dtype)
+    assert np.isfinite(logits).all()
+    np.testing.assert_array_equal(logits, session.run(pixels))
+
+
+@each_runtime
+def test_pictures_do_not_influence_one_another(session: Session, sample: Dataset) -> None:
+    """A picture's logits do not depend on what else is in its batch: evaluation mode, not training mode."""
+    alone = np.concatenate([session.run(sample.test.pixels[index : index + 1]) for index in range(5)])
+    np.testing.assert_allclose(session.run(sample.test.pixels[:5]), alone, atol=1e-5)
+
+
+@each_runtime
+def test_run_all_is_run_in_parts(session: Session, sample: Dataset) -> None:
+    """Any number of pictures comes back in order, a last smaller part included."""
+    pixels = sample.test.pixels[:53]
+    logits = run_all(session, pixels, batch=10)
+    assert logits.shape == (53, 10)
+    np.testing.assert_allclose(logits, session.run(pixels), atol=1e-5)
+
+
+def test_dynamic_quantization_answers_each_picture_alone(tiny_run: Path, sample: Dataset) -> None:
+    """By default pictures go one by one, so that a dynamically quantized model's answers have no neighbours."""
+    artifact = open_artifact(tiny_run / "int8-dynamic.onnx")
+    with open_session(artifact, default_spec(artifact)) as opened:
+        alone = np.concatenate([opened.run(sample.test.pixels[index : index + 1]) for index in range(20)])
+        np.testing.assert_array_equal(alone, run_all(opened, sample.test.pixels[:20]))
+        assert np.abs(alone - opened.run(sample.test.pixels[:20])).max() > 0
+
+
+@each_runtime
+def test_bound_call_runs(session: Session, sample: Dataset) -> None:
+    """A bound call can be made again and again, and leaves the session usable."""
+    call = session.bind(sample.test.pixels[:4])
+    for _ in range(3):
+        call()
+    assert session.run(sample.test.pixels[:2]).shape == (2, 10)
+
+
+@each_runtime
+def test_placement(session: Session, runtime: str) -> None:
+    """The session says where each node runs, how that is known, and how it was asked to run."""
+    provider = resolve_provider(runtime, "cpu")
+    assert {provider} == set(session.placement.nodes)
+    total = session.placement.nodes[provider]
+    assert total > 5
+    assert f"{total} of {total} nodes on {provider}" == session.placement.text
+    assert session.placement.source
+    assert (runtime, provider) == (session.spec.runtime, session.spec.provider)
+
+
+@each_runtime
+def test_availability_gives_reasons(runtime: str) -> None:
+    """Each provider a runtime knows is usable here or has a reason; the CPU is always usable."""
+    module = RUNTIMES.load(runtime)
+    availability = module.available()
+    assert runtime == availability.runtime
+    assert availability.version
+    assert set(module.PROVIDERS.values()) == set(availability.providers)
+    assert module.PROVIDERS["cpu"] in availability.usable
+
+
+@each_runtime
+def test_absent_provider_is_refused(runtime: str, artifact: Artifact) -> None:
+    """A provider that is not here is refused with the reason and what would work: never a session on the CPU."""
+    availability = RUNTIMES.load(runtime).available()
+    for provider, reason in availability.providers.items():
+        if reason:
+            with pytest.raises(NotAvailable, match=f"{provider} is not usable in .*: {reason}; usable here: "):
+                open_session(artifact, SessionSpec(runtime=runtime, provider=provider))
+    assert any(availability.providers.values())
+
+
+@each_runtime
+def test_misspelt_provider(runtime: str) -> None:
+    """A misspelt provider is answered with the nearest that the runtime knows."""
+    with pytest.raises(NotAvailable, match=f"unknown execution provider of {runtime} 'cudda': did you mean 'cuda'"):
+        resolve_provider(runtime, "cudda")
+
+
+@each_runtime
+def test_provider_names(runtime: str) -> None:
+    """A provider is found by its short name in any case, and by the runtime's own name."""
+    for short, own in RUNTIMES.load(runtime).PROVIDERS.items():
+        assert own == resolve_provider(runtime, short)
+        assert own == resolve_provider(runtime, short.upper())
+        assert own == resolve_provider(runtime, own)
+
+
+@each_runtime
+def test_unknown_provider_opens_nothing(runtime: str, artifact: Artifact) -> None:
+    """A provider's name that was never resolved is refused by the session too."""
+    with pytest.raises(NotAvailable, match="Nonsense is not usable .*: this runtime does not know it"):
+        open_session(artifact, SessionSpec(runtime=runtime, provider="Nonsense"))
+
+
+@each_runtime
+def test_other_format_is_refused(runtime: str, tiny_run: Path) -> None:
+    """A runtime does not try files of a format that it does not open."""
+    for form, name in FILES.items():
+        if form not in RUNTIMES.load(runtime).FORMATS:
+            spec = SessionSpec(runtime=runtime, provider=resolve_provider(runtime, "cpu"))
+            with pytest.raises(UsageError, match=f"{runtime} opens .*: .*{name} is neither"):
+                open_session(open_artifact(tiny_run / name), spec)
+
+
+def test_default_runtimes(tiny_run: Path) -> None:
+    """ONNX runs in ONNX Runtime and checkpoints in PyTorch, on the CPU."""
+    specs = {form: default_spec(open_artifact(tiny_run / name), threads=2) for form, name in FILES.items()}
+    assert SessionSpec("onnxruntime", "CPUExecutionProvider", threads=2) == specs["onnx"]
+    assert SessionSpec("pytorch", "cpu", threads=2) == specs["safetensors"]
+
+
+def test_unknown_runtime(fp32: Artifact) -> None:
+    """A misspelt runtime is answered with the nearest."""
+    with pytest.raises(UsageError, match="unknown runtime 'onnxruntim': did you mean 'onnxruntime'"):
+        open_session(fp32, SessionSpec("onnxruntim", "CPUExecutionProvider"))
+
+
+def test_absent_runtime() -> None:
+    """A runtime that is not installed is refused with what installs it."""
+    absent = Availability("tinyrt", None, {"cpu": "tinyrt is not installed"}, "pip install tinyrt")
+    assert absent.usable == ()
+    with pytest.raises(NotAvailable, match="tinyrt is not installed: pip install tinyrt"):
+        require_provider(absent, "cpu")

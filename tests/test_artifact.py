@@ -1,0 +1,171 @@
+"""Files that explain themselves."""
+
+import shutil
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgefashion import artifact, tensors
+from edgefashion.artifact import MANIFEST_KEY, from_content, open_artifact, stamp_checkpoint
+from edgefashion.errors import BadInput
+from edgefashion.files import UNSEALED, seal, sha256
+from edgefashion.records import Manifest, Reference
+
+SEAL_MARK = b'"edgefashion.sha256": "' + UNSEALED.encode() + b'"'
+BINARY_KINDS = ("checkpoint.safetensors", "fp32.onnx")
+
+
+def reseal(content: bytes, change: tuple[bytes, bytes]) -> bytes:
+    """Edit a sealed file and seal it again, as a hostile author would."""
+    start = content.index(b"edgefashion.sha256") + len(b"edgefashion.sha256")
+    digits = next(at for at in range(start, start + 8) if content[at : at + 1] in b"0123456789abcdef")
+    blank = content[:digits] + UNSEALED.encode() + content[digits + 64 :]
+    old, new = change
+    assert old in blank
+    return seal(blank.replace(old, new, 1))
+
+
+@pytest.mark.parametrize("kind", BINARY_KINDS)
+def test_manifest_survives_copying(kind: str, sealed_files: dict[str, bytes], tmp_path: Path) -> None:
+    """An artifact says the same about itself in another folder, under another name, on its own."""
+    path = tmp_path / kind
+    path.write_bytes(sealed_files[kind])
+    (tmp_path / "elsewhere").mkdir()
+    copied = Path(shutil.copy(path, tmp_path / "elsewhere" / "renamed.bin"))
+    first, second = open_artifact(path), open_artifact(copied)
+    assert first.manifest == second.manifest
+    assert first.manifest.name == "by-hand"
+    assert first.sha256 == second.sha256
+
+
+def test_info_names_the_artifact(sealed_files: dict[str, bytes]) -> None:
+    """What results keep of an artifact is enough to find it again."""
+    content = sealed_files["fp32.onnx"]
+    info = from_content(content, Path("somewhere/else.onnx")).info
+    assert (info.name, info.variant, info.file) == ("by-hand", "fp32", "else.onnx")
+    assert (sha256(content), len(content)) == (info.sha256, info.size_bytes)
+    assert (info.precision, info.scheme) == ("float32", None)
+
+
+def test_checkpoint_holds_its_weights(manifest: Manifest) -> None:
+    """What is stamped into a checkpoint comes out of it."""
+    weights = {"w": np.arange(6, dtype=np.float32).reshape(2, 3)}
+    content = stamp_checkpoint(dict(weights), manifest)
+    assert weights["w"].tolist() == tensors.arrays(content)["w"].tolist()
+    found = from_content(content, Path("x")).manifest
+    assert manifest == msgspec.structs.replace(found, seal=UNSEALED)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"just some text\n",
+        b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR",
+        bytes(100),
+    ],
+    ids=["empty", "text", "png", "zeros"],
+)
+def test_other_files_are_refused(content: bytes, tmp_path: Path) -> None:
+    """A file of another kind is refused with what was expected."""
+    path = tmp_path / "fp32.onnx"
+    path.write_bytes(content)
+    with pytest.raises(BadInput, match=r"fp32\.onnx carries no .*: expected a file written by edgefashion"):
+        open_artifact(path)
+
+
+def test_foreign_onnx_is_refused(tmp_path: Path) -> None:
+    """A sound ONNX model that edgefashion did not write is refused, and the message says what it lacks."""
+    onnx = pytest.importorskip("onnx")
+    helper = onnx.helper
+    value = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1]) for name in ("x", "y")]
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", value[:1], value[1:])
+    path = tmp_path / "foreign.onnx"
+    onnx.save(helper.make_model(graph), path)
+    with pytest.raises(BadInput, match=r"foreign\.onnx carries no edgefashion seal: expected a file written by"):
+        open_artifact(path)
+
+
+def test_sealed_but_without_manifest(training_report: msgspec.Struct, sealed_files: dict[str, bytes]) -> None:
+    """A sealed file of another kind is no artifact: neither a document, nor stored logits, nor a bare seal."""
+    reference = Reference(checkpoint_sha256="0" * 64, data=training_report.data, torch="2")  # type: ignore[attr-defined]
+    stored = tensors.pack({}, tensors.REFERENCE_KEY, reference)
+    for content in (sealed_files["train.json"], stored, seal(b"\x0a\xff" + SEAL_MARK), seal(SEAL_MARK)):
+        with pytest.raises(BadInput, match="neither ONNX nor safetensors|carries no manifest"):
+            from_content(content, Path("x.onnx"))
+
+
+@pytest.mark.parametrize("kind", BINARY_KINDS)
+@pytest.mark.parametrize(
+    "change",
+    [(b"schema", b"scheme"), (b"float32", b"float33"), (b"11562", b"1e999"), (b"by-hand", b"by-\xff\xfend")],
+)
+def test_hostile_manifest_is_refused(kind: str, change: tuple[bytes, bytes], sealed_files: dict[str, bytes]) -> None:
+    """A manifest that was edited and sealed again is still parsed strictly."""
+    with pytest.raises(BadInput):
+        from_content(reseal(sealed_files[kind], change), Path(kind))
+
+
+@pytest.mark.parametrize("kind", BINARY_KINDS)
+def test_newer_schema_is_refused(kind: str, manifest: Manifest) -> None:
+    """An artifact of a newer schema is refused by its number."""
+    newer = msgspec.structs.replace(manifest, schema=2)
+    with pytest.raises(BadInput, match="has schema 2: this edgefashion reads schema 1"):
+        from_content(stamp_checkpoint({}, newer), Path(kind))
+
+
+@given(before=st.binary(max_size=80), after=st.binary(max_size=80))
+def test_any_sealed_bytes_are_refused(before: bytes, after: bytes) -> None:
+    """No bytes around a sound seal escape from the parsers as anything but BadInput."""
+    with pytest.raises(BadInput):
+        from_content(seal(before + SEAL_MARK + after), Path("fuzz.onnx"))
+
+
+@given(content=st.binary(max_size=60))
+def test_any_safetensors_header_is_refused(content: bytes) -> None:
+    """No header that claims to be safetensors escapes as anything but BadInput."""
+    header = b'{"__metadata__": {"' + MANIFEST_KEY.encode() + b'": "' + content
+    whole = len(header).to_bytes(8, "little") + header + SEAL_MARK
+    with pytest.raises(BadInput):
+        from_content(seal(whole), Path("fuzz.safetensors"))
+
+
+def test_deep_header_is_refused() -> None:
+    """A hundred thousand brackets in a header overflow no stack."""
+    header = b'{"a":' + b"[" * 100_000
+    with pytest.raises(BadInput, match="neither ONNX nor safetensors"):
+        from_content(seal(len(header).to_bytes(8, "little") + header + SEAL_MARK), Path("deep.safetensors"))
+
+
+def test_endless_varint_is_refused() -> None:
+    """A varint ends after ten bytes (protobuf.dev): a longer one costs no quadratic time, it is refused."""
+    with pytest.raises(ValueError, match="varint"):
+        artifact._varint(b"\x80" * 64 + b"\x01", 0)
+
+
+@pytest.mark.parametrize("name", ["fp32.onnx", "int8-static.onnx", "checkpoint.safetensors"])
+def test_flipped_bits_of_real_files(name: str, own_run: Path) -> None:
+    """Each of 200 single flipped bits in a real model's file is reported as damage."""
+    path = own_run / name
+    content = path.read_bytes()
+    for bit in np.random.default_rng(5).integers(8 * len(content), size=200).tolist():
+        damaged = bytearray(content)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        with pytest.raises(BadInput, match=name):
+            open_artifact(path)
+
+
+def test_stamp_replaces_metadata(manifest: Manifest) -> None:
+    """What a tool left in a model's metadata does not survive the stamp."""
+    onnx = pytest.importorskip("onnx")
+    model = onnx.ModelProto(ir_version=10)
+    model.metadata_props.add(key="origin", value="/home/someone")
+    content = artifact.stamp_onnx(model, manifest)
+    stamped = onnx.load_model_from_string(content)
+    assert [entry.key for entry in stamped.metadata_props] == [MANIFEST_KEY]
+    assert from_content(content, Path("x.onnx")).manifest.name == "by-hand"

@@ -56,7 +56,30 @@ def apply(model: Any, config: Config, pixels: NDArray[np.uint8]) -> Any:
             weight_type=QuantType.QInt8,
             calibrate_method=methods[config.method],
         )
-        return target.read()
+        return keep_output_float(target.read())
+
+
+def keep_output_float(model: Any) -> Any:
+    """Take the last QuantizeLinear/DequantizeLinear pair out of an onnx.ModelProto, if its output ends in one.
+
+    Logits rounded to 256 levels tie, and a tie is decided by the order of the classes. The layer before computes
+    in integers all the same and hands over its sums as float32.
+    """
+    graph = model.graph
+    producers = {name: node for node in graph.node for name in node.output}
+    output = graph.output[0].name
+    dequantize = producers[output]
+    quantize = producers.get(dequantize.input[0])
+    if dequantize.op_type != "DequantizeLinear" or quantize is None or quantize.op_type != "QuantizeLinear":
+        return model
+    last = producers[quantize.input[0]]
+    last.output[list(last.output).index(quantize.input[0])] = output
+    graph.node.remove(dequantize)
+    graph.node.remove(quantize)
+    used = {name for node in graph.node for name in node.input}
+    for initializer in [each for each in graph.initializer if each.name not in used]:
+        graph.initializer.remove(initializer)
+    return model
 
 
 class _Reader:

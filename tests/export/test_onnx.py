@@ -1,6 +1,5 @@
 """Exports: one self-contained file that is proven before it is kept."""
 
-import os
 import site
 from pathlib import Path
 from typing import Any

@@ -10,12 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from edgefashion import tensors
 from edgefashion.errors import BadInput
 from edgefashion.files import check_seal, read_bounded, seal, sha256
 from edgefashion.records import ArtifactInfo, Manifest, decode
+from edgefashion.records.base import encode_unsealed
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -84,7 +83,7 @@ def from_content(content: bytes, path: Path) -> Artifact:
 def stamp_onnx(model: "ModelProto", manifest: Manifest) -> bytes:
     """Serialized `model` with `manifest` and its seal as the only entry of its metadata_props."""
     del model.metadata_props[:]
-    model.metadata_props.add(key=MANIFEST_KEY, value=msgspec.json.encode(manifest).decode())
+    model.metadata_props.add(key=MANIFEST_KEY, value=encode_unsealed(manifest).decode())
     return seal(model.SerializeToString(deterministic=True))
 
 

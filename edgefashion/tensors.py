@@ -3,13 +3,12 @@
 import json
 from pathlib import Path
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from edgefashion.errors import BadInput
 from edgefashion.files import check_seal, read_bounded, seal
-from edgefashion.records.base import AnyRecord, Record, decode
+from edgefashion.records.base import AnyRecord, Record, decode, encode_unsealed
 
 REFERENCE_KEY = "edgefashion.reference"
 
@@ -17,7 +16,7 @@ Arrays = dict[str, NDArray[np.generic]]
 
 
 def pack(arrays: Arrays, key: str, record: Record) -> bytes:
-    """Serialize `arrays` with `record`, which must hold an empty seal, under `key` in the header.
+    """Serialize `arrays` with `record`, which has the member `seal`, under `key` in the header.
 
     The format is described at https://github.com/huggingface/safetensors.
     """
@@ -25,7 +24,7 @@ def pack(arrays: Arrays, key: str, record: Record) -> bytes:
 
     # The header is the file's first part: contiguous copies make its bytes a function of the values alone.
     plain = {name: array.copy(order="C") for name, array in arrays.items()}
-    return seal(save(plain, metadata={key: msgspec.json.encode(record).decode()}))
+    return seal(save(plain, metadata={key: encode_unsealed(record).decode()}))
 
 
 def read(path: Path, key: str, kind: type[AnyRecord]) -> tuple[Arrays, AnyRecord]:

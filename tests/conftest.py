@@ -1,6 +1,7 @@
 """What the tests share: the bundled sample, a hand-made manifest, and one tiny run that every room is tried on."""
 
 import dataclasses
+import os
 import shutil
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+import edgefashion
 from edgefashion import data
 from edgefashion.artifact import MANIFEST_KEY, Artifact, open_artifact, stamp_checkpoint
 from edgefashion.data import Dataset
@@ -33,9 +35,10 @@ _METADATA_PROPS, _KEY, _VALUE = 14, 1, 2
 
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test sees where the person who runs it keeps their data."""
+    """No test sees where the person who runs it keeps their data, and every process it starts finds edgefashion."""
     for name in ("EDGEFASHION_DATA", "EDGEFASHION_CACHE"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PYTHONPATH", str(Path(edgefashion.__file__).parents[1]), prepend=os.pathsep)
 
 
 @pytest.fixture(scope="session")

@@ -95,7 +95,7 @@ def test_sealed_but_without_manifest(training_report: msgspec.Struct, sealed_fil
     reference = Reference(checkpoint_sha256="0" * 64, data=training_report.data, torch="2")  # type: ignore[attr-defined]
     stored = tensors.pack({}, tensors.REFERENCE_KEY, reference)
     for content in (sealed_files["train.json"], stored, seal(b"\x0a\xff" + SEAL_MARK), seal(SEAL_MARK)):
-        with pytest.raises(BadInput, match="neither ONNX nor safetensors|carries no manifest"):
+        with pytest.raises(BadInput, match=r"neither ONNX nor safetensors|carries no manifest"):
             from_content(content, Path("x.onnx"))
 
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -11,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import edgefashion
 from edgefashion.artifact import open_artifact
 from edgefashion.errors import BadInput, CannotWrite
 from edgefashion.files import (
@@ -35,10 +35,9 @@ def read(path: Path) -> object:
 
 
 def start_python(code: str, *arguments: object) -> subprocess.Popen[str]:
-    """A second process with edgefashion on its path, whose output can be read line by line."""
-    environment = os.environ | {"PYTHONPATH": str(Path(edgefashion.__file__).parents[1])}
+    """A second process, whose output can be read line by line."""
     command = [sys.executable, "-c", code, *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
 def finish(process: subprocess.Popen[str]) -> str:
@@ -185,6 +184,20 @@ def test_write_replaces_whole(tmp_path: Path) -> None:
     atomic_write(path, "é")
     assert "é".encode() == path.read_bytes()
     assert [path] == list(path.parent.iterdir())
+
+
+def test_content_is_on_disk_before_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file's content is synced before it takes its name, and the folder afterwards: no power cut halves a file."""
+    path = tmp_path / "file"
+    synced: list[tuple[bool, bool]] = []
+
+    def record(descriptor: int) -> None:
+        is_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+        synced.append((is_folder, path.exists()))
+
+    monkeypatch.setattr(os, "fsync", record)
+    atomic_write(path, b"content")
+    assert synced == [(False, False), (True, True)]
 
 
 def test_write_respects_umask(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ RECORDS = [
 ]
 
 
-def values(kind: Any) -> st.SearchStrategy[Any]:
+def values(kind: Any) -> st.SearchStrategy[Any]:  # noqa: PLR0911 - one return a kind of type
     """Any value of an annotated type, as records use them."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if isinstance(kind, type) and issubclass(kind, Record):

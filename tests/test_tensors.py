@@ -79,7 +79,7 @@ def test_sealed_document_is_refused(training_report: TrainingReport, tmp_path: P
         "{}",
         '{"__metadata__": 1}',
         '{"__metadata__": {"edgefashion.reference": "\\ud800"}}',
-        '{"__metadata__": {"edgefashion.reference": "{}"}, "a": {"dtype": "F32", "shape": [9], "data_offsets": [0, 4]}}',
+        '{"__metadata__": {"edgefashion.reference": "{}"}, "a":{"dtype": "F32", "shape":[9], "data_offsets": [0, 1]}}',
     ],
 )
 def test_hostile_header_is_refused(header: str, tmp_path: Path) -> None:

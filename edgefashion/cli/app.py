@@ -99,10 +99,18 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
     return run
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"edgefashion {__version__}\n")
+        raise typer.Exit
+
+
 def _options(
     *,
     debug: Annotated[bool, typer.Option("--debug", help="Show a traceback with every error.")] = False,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+    version: Annotated[  # noqa: ARG001 - acted on by its callback, before a command is looked for
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
 ) -> None:
     """Train a small image classifier, export it, prove the export, measure it.
 
@@ -114,9 +122,6 @@ def _options(
     """
     if debug:
         os.environ[_DEBUG] = "1"
-    if version:
-        sys.stdout.write(f"edgefashion {__version__}\n")
-        raise typer.Exit
 
 
 def _leave(code: int, message: str) -> None:

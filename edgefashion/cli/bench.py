@@ -44,10 +44,11 @@ def bench(
 ) -> None:
     """Compare quality and latency side by side.
 
-    Accuracy, F1 of every class, size and latency of every model of a run, beside PyTorch. Each cell runs in fresh pinned processes whose answers are checked before they are timed; blocks are interleaved
-    at random, and ratios are paired in time with 95 % intervals. The reference is measured twice: if its copies
-    differ, the machine was disturbed and the result says so. Writes bench.json with every raw sample, plots/ and
-    report.html. Exit code 1 if a cell could not be measured.
+    Accuracy, F1 of every class, size and latency of every model of a run, beside PyTorch. Each cell runs in fresh
+    pinned processes whose answers are checked before they are timed; blocks are interleaved at random, and ratios are
+    paired in time with 95 % intervals. The reference is measured twice: if its copies differ, the machine was
+    disturbed and the result says so. Writes bench.json with every raw sample, plots/ and report.html. Exit code 1 if
+    a cell could not be measured.
     """
     from edgefashion import runs
     from edgefashion.cli import console
@@ -127,11 +128,9 @@ def save_results(result: "BenchReport", folder: Path) -> Path:
 
 
 def show_results(result: "BenchReport") -> None:
-    """Print headline, summary and F1 per class; warnings go to stderr."""
+    """Print headline, summary with its warnings, and F1 per class."""
     from edgefashion.cli import console
     from edgefashion.report import headline
     from edgefashion.report.tables import per_class_table, summary_table
 
-    for warning in result.warnings:
-        console.stderr().print(f"warning: {warning}", style="yellow", markup=False)
     console.show(headline(result), summary_table(result), per_class_table(result))

@@ -20,7 +20,7 @@ def stdout() -> Console:
 
 def stderr() -> Console:
     """A console on stderr, for progress and notes."""
-    return Console(stderr=True, highlight=False)
+    return Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else _PIPED_WIDTH)
 
 
 def note(text: str) -> None:

@@ -21,7 +21,8 @@ def quickstart(
     """Do the whole line on real data in minutes.
 
     Gets Fashion-MNIST, trains the published seed recipe, exports fp32, dynamically and statically quantized models,
-    proves each on the test pictures, measures them beside PyTorch, and ends with a table and a report.
+    proves each on the test pictures, measures them beside PyTorch, and ends with a table and a report. With --data
+    sample it is a trial run on 3,000 pictures, in the recipe seed-sample.
     """
     from edgefashion.environment import require
 
@@ -40,7 +41,7 @@ def quickstart(
 
     split = load(where, note=console.note)
     console.note_sample(split.identity)
-    recipe = adapted("seed", epochs=epochs)
+    recipe = adapted("seed-sample" if split.identity.is_sample else "seed", epochs=epochs)
     folder = out or runs.new_run("quickstart", resume=False)
 
     show_training(run_training(recipe, split, folder, seed=seed, threads=threads), folder)

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 def train(
     *,
-    recipe: Annotated[str, typer.Option(help="seed (the published network) or seed-wide.")] = "seed",
+    recipe: Annotated[
+        str, typer.Option(help="seed (the published network), seed-wide, or seed-sample for --data sample.")
+    ] = "seed",
     epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's number.")] = None,
     augment: Annotated[
         list[str] | None, typer.Option(help="flip or shift; may be given more than once. Instead of the recipe's.")
@@ -30,9 +32,9 @@ def train(
 ) -> None:
     """Train a recipe and report every class.
 
-    The report stands beside the published figures. Writes checkpoint.safetensors, reference.safetensors, train.json and plots/ into the run's folder
-    (exported/RECIPE, or the first free exported/RECIPE-N). The same seed and thread count give the same bytes,
-    also after an interruption and --resume.
+    The report stands beside the published figures. Writes checkpoint.safetensors, reference.safetensors, train.json
+    and plots/ into the run's folder (exported/RECIPE, or the first free exported/RECIPE-N). The same seed and thread
+    count give the same bytes, also after an interruption and --resume.
     """
     from edgefashion.environment import require
 

@@ -38,9 +38,9 @@ def verify(
 ) -> None:
     """Prove that models decide like PyTorch.
 
-    Every test picture is used. Default limits: float32 may differ by 64 float32 epsilons of the largest logit and by no decision; float16 must
-    agree on 99.8 % of the pictures and lose at most .2 point of accuracy; int8 98.5 % and .5 point. A limit given
-    here replaces the default limits of that artifact. Writes verify.json beside the models; exit code 1 if any
+    Every test picture is used. Default limits: float32 may differ by 64 float32 epsilons of the largest logit and by
+    no decision; float16 must agree on 99.8 % of the pictures and lose at most .2 point of accuracy; int8 98.5 % and
+    .5 point. A limit given here replaces all default limits. Writes verify.json beside the models; exit code 1 if any
     check fails.
     """
     from edgefashion import runs

@@ -13,7 +13,6 @@ from edgefashion.artifact import Artifact
 from edgefashion.data import Dataset
 from edgefashion.environment import require
 from edgefashion.errors import UsageError
-from edgefashion.files import UNSEALED
 from edgefashion.models import Classifier
 from edgefashion.models.checkpoint import load_model
 from edgefashion.records import Manifest, Parity
@@ -71,7 +70,6 @@ def to_onnx(
         opset=opset,
         checkpoint_sha256=checkpoint.sha256,
         versions=environment.versions(),
-        seal=UNSEALED,
     )
     path = out or checkpoint.path.parent / "fp32.onnx"
     return keep_if_proven(model, manifest, path, data, reference=reference or checkpoint, limits=limits)

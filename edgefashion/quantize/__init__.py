@@ -17,7 +17,6 @@ from edgefashion.artifact import Artifact
 from edgefashion.data import Dataset, Images
 from edgefashion.environment import require
 from edgefashion.errors import UsageError
-from edgefashion.files import UNSEALED
 from edgefashion.records import Parity, Quantization
 from edgefashion.registry import Registry
 from edgefashion.verify import Limits, ReferenceLogits
@@ -84,7 +83,6 @@ def apply(
             calibration_images=len(calibration),
             calibration_sha256=calibration.sha256 if len(calibration) else None,
         ),
-        seal=UNSEALED,
     )
     path = out or artifact.path.parent / f"{config.variant}.onnx"
     return keep_if_proven(model, manifest, path, data, reference=reference or artifact, limits=limits)

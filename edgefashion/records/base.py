@@ -15,13 +15,18 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A frozen value with a strict JSON form: unknown, missing and mistyped members are refused."""
 
 
+def encode_unsealed(record: Record) -> bytes:
+    """JSON of a record that has the member `seal`, with the seal empty: a file that was read can be written again."""
+    unsealed: dict[str, Any] = {"seal": UNSEALED}
+    return msgspec.json.encode(msgspec.structs.replace(record, **unsealed))
+
+
 class Document(Record, frozen=True):
     """A record that is a file of its own: it has the members `kind`, `schema` and `seal`."""
 
     def to_json(self, *, indent: int = 2) -> bytes:
         """Sealed JSON; `indent` 0 puts everything on one line."""
-        unsealed: dict[str, Any] = {"seal": UNSEALED}
-        content = msgspec.json.encode(msgspec.structs.replace(self, **unsealed))
+        content = encode_unsealed(self)
         return seal((msgspec.json.format(content, indent=indent) if indent else content) + b"\n")
 
     def save(self, path: Path, *, indent: int = 2) -> Path:

@@ -58,7 +58,7 @@ def render(
 
 def save(
     bench: BenchReport,
-    path: Path,
+    path: str | Path,
     *,
     training: TrainingReport | None = None,
     verification: VerifyReport | None = None,
@@ -69,6 +69,7 @@ def save(
         UsageError: The suffix is another one.
         CannotWrite: The disk is full or the place is forbidden.
     """
+    path = Path(path)
     text = render(bench, path.suffix.lower().removeprefix("."), training=training, verification=verification)
     return atomic_write(path, text)
 

@@ -86,7 +86,7 @@ def test_nothing_of_this_machine_is_inside(name: str, tiny_run: Path) -> None:
     here = [Path.home(), Path.cwd(), tiny_run, Path(exporter.__file__).parents[1], *site.getsitepackages()]
     for place in {str(place) for place in here} - {"/"}:
         assert place.encode() not in content
-    for trace in (b".py", b"site-packages", b"self.", b'File "', os.uname().nodename.encode()):
+    for trace in (b".py", b"site-packages", b"self.", b'File "'):
         assert trace not in content
 
 
@@ -139,7 +139,7 @@ def test_only_checkpoints_are_exported(fp32: Artifact, sample: Dataset, tmp_path
 
 @pytest.mark.parametrize("name", ["features.0.conv.weight", "hidden.bias", "scale"])
 @pytest.mark.parametrize("existing", [True, False])
-def test_damaged_export_is_not_kept(
+def test_damaged_export_is_not_kept(  # noqa: PLR0917 - fixtures
     name: str,
     existing: bool,
     own_run: Path,
@@ -161,7 +161,7 @@ def test_damaged_export_is_not_kept(
     assert before == {file.name: file.read_bytes() for file in own_run.iterdir()}
 
 
-def test_given_reference_and_limits(
+def test_given_reference_and_limits(  # noqa: PLR0917 - fixtures
     fp32: Artifact, checkpoint: Artifact, sample: Dataset, model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Stored logits serve as the reference, and limits of one's own are the ones that decide."""
@@ -170,6 +170,6 @@ def test_given_reference_and_limits(
     kept, parity = export.to_onnx(checkpoint, sample, out=tmp_path / "a.onnx", reference=stored)
     assert stored.source == parity.reference
     assert kept.info == parity.artifact
-    with pytest.raises(CheckFailed, match="top-1 agreement is 1 and must be ≥ 1.1"):
+    with pytest.raises(CheckFailed, match=r"top-1 agreement is 1 and must be ≥ 1\.1"):
         export.to_onnx(checkpoint, sample, out=tmp_path / "b.onnx", limits=Limits(min_agreement=1.1))
     assert not (tmp_path / "b.onnx").exists()

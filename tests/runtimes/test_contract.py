@@ -139,7 +139,7 @@ def test_provider_names(runtime: str) -> None:
 @each_runtime
 def test_unknown_provider_opens_nothing(runtime: str, artifact: Artifact) -> None:
     """A provider's name that was never resolved is refused by the session too."""
-    with pytest.raises(NotAvailable, match="Nonsense is not usable .*: this runtime does not know it"):
+    with pytest.raises(NotAvailable, match=r"Nonsense is not usable .*: this runtime does not know it"):
         open_session(artifact, SessionSpec(runtime=runtime, provider="Nonsense"))
 
 

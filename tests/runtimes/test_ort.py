@@ -49,7 +49,7 @@ def test_every_node_is_accounted_for(name: str, tiny_run: Path) -> None:
 def test_partial_placement_is_refused(nodes: dict[str, int], fp32: Artifact, monkeypatch: pytest.MonkeyPatch) -> None:
     """A model of which the provider took only a part, or nothing, is not run under its name."""
     monkeypatch.setattr(ort, "_placement", lambda _: Placement(nodes=nodes, source="made up"))
-    with pytest.raises(NotAvailable, match="CPUExecutionProvider did not take all of fp32: .* of 17 nodes on Xnnpack"):
+    with pytest.raises(NotAvailable, match=r"CPUExecutionProvider did not take all of fp32: .* of 17 nodes on Xnnpack"):
         open_session(fp32, CPU)
 
 

@@ -19,6 +19,7 @@ from edgefashion.models.checkpoint import load_model, weights_of  # noqa: E402
 from edgefashion.records import EpochMetrics, Recipe, Reference, TrainingReport  # noqa: E402
 from edgefashion.runtimes import default_spec, open_session, run_all  # noqa: E402
 from edgefashion.train.loop import deterministic, evaluate  # noqa: E402
+from edgefashion.train.state import seed_epoch  # noqa: E402
 from edgefashion.train.training import find_device  # noqa: E402
 from edgefashion.verify import measure_quality  # noqa: E402
 
@@ -65,12 +66,29 @@ def test_same_seed_same_bytes(tiny_recipe: Recipe, small: Dataset, tmp_path: Pat
     assert not same_weights(first, other)
 
 
+def test_every_epoch_has_its_own_randomness() -> None:
+    """Epochs and seeds draw from streams of their own, and the same epoch of the same seed from the same."""
+    drawn = []
+    for seed, epoch in ((0, 1), (0, 2), (1, 1), (2, 0), (0, 1)):
+        seed_epoch(seed, epoch)
+        drawn.append(torch.randperm(50).tolist())
+    assert drawn[0] == drawn[4]
+    assert len({tuple(order) for order in drawn}) == 4
+
+
 def test_threads_of_the_process_are_left_alone() -> None:
     """Determinism is switched on for the training only, whatever becomes of it."""
     before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    with pytest.raises(ZeroDivisionError), deterministic(before[0] + 1):
-        assert (before[0] + 1, True) == (torch.get_num_threads(), torch.are_deterministic_algorithms_enabled())
-        raise ZeroDivisionError
+    inside: list[tuple[int, bool]] = []
+
+    def fail() -> None:
+        with deterministic(before[0] + 1):
+            inside.append((torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert [(before[0] + 1, True)] == inside
     assert before == (torch.get_num_threads(), torch.are_deterministic_algorithms_enabled())
 
 
@@ -166,6 +184,7 @@ def test_overwriting_withdraws_the_old_report_first(own_run: Path, tiny_recipe: 
 
     class Interrupt(Recorder):
         def step(self, images_done: int, loss: float) -> None:
+            super().step(images_done, loss)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

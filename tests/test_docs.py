@@ -1,0 +1,124 @@
+"""What the documents say is what happens."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    """The fenced blocks of one language in the README."""
+    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A folder with what a fresh clone has beside the code."""
+    shutil.copytree(ROOT / "exported" / "seed-reference", tmp_path / "exported" / "seed-reference")
+    return tmp_path
+
+
+def shell(command: str, place: Path) -> None:
+    """Run one documented command on the sample, with budgets that suit a test."""
+    arguments = command.split()
+    if "--budget" in arguments:
+        arguments[arguments.index("--budget") + 1] = "0.5"
+    # The seed's batches are larger than the sample can fill; everything after training is the same.
+    arguments = ["seed-sample" if each == "seed" else each for each in arguments]
+    done = subprocess.run(
+        [sys.executable, "-m", *arguments],
+        cwd=place,
+        env={**os.environ, "EDGEFASHION_DATA": "sample"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+
+
+def test_the_first_two_blocks_are_the_whole_set_up() -> None:
+    """One line each: install and start, install and test."""
+    assert blocks("sh")[:2] == ["pip install -e '.[train]' && edgefashion quickstart\n", "pip install nox && nox\n"]
+
+
+def test_the_commands_for_a_fresh_clone_work(place: Path) -> None:
+    """Verify, measure, report and predict with the committed run, before any training."""
+    for command in blocks("sh")[2].splitlines():
+        shell(command, place)
+    assert (place / "exported/seed-reference/report.html").is_file()
+
+
+def test_the_whole_line_works_by_hand(place: Path) -> None:
+    """Each command takes up where the one before it left off."""
+    pytest.importorskip("torch")
+    shutil.rmtree(place / "exported")
+    for command in blocks("sh")[3].splitlines():
+        shell(command, place)
+    assert {"bench.json", "fp32.onnx", "int8-dynamic.onnx", "int8-static.onnx", "verify.json"} <= {
+        path.name for path in (place / "exported/seed-sample").iterdir()
+    }
+
+
+def test_the_example_in_python_works(place: Path) -> None:
+    """Eight lines, from data to report."""
+    pytest.importorskip("torch")
+    (code,) = blocks("python")
+    assert len([line for line in code.splitlines() if line]) <= 8
+    done = subprocess.run([sys.executable, "-c", code], cwd=place, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "True" in done.stdout
+    assert (place / "exported/example/report.html").is_file()
+
+
+def test_the_quickstart_ends_with_a_report(place: Path) -> None:
+    """On the sample, with two epochs: every file of a run, and the path of the report as the last line."""
+    pytest.importorskip("torch")
+    command = [sys.executable, "-m", "edgefashion", "quickstart", "--data", "sample", "--budget", "0.5"]
+    done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    page = Path(done.stdout.strip().splitlines()[-1].removeprefix("Report: "))
+    assert page.is_file()
+    assert "bundled sample" in page.read_text()
+    assert "bundled sample" in done.stdout
+
+
+def test_the_committed_run_is_whole() -> None:
+    """Its files are sound, belong together, and say what the README says."""
+    from edgefashion import runs
+    from edgefashion.artifact import open_artifact
+    from edgefashion.records import TrainingReport
+
+    run = ROOT / "exported" / "seed-reference"
+    checkpoint = open_artifact(run / runs.CHECKPOINT)
+    report = TrainingReport.load(run / runs.TRAINING)
+    assert checkpoint.sha256 == report.checkpoint_sha256
+    assert not report.data.is_sample
+    assert report.test.accuracy >= 0.86
+    assert report.test.weighted_f1 >= 0.86
+    models = runs.artifacts_in(run)
+    assert [model.manifest.variant for model in models] == ["fp32", "int8-dynamic", "int8-static"]
+    assert {checkpoint.sha256} == {model.manifest.checkpoint_sha256 for model in models}
+
+
+def test_the_changelog_has_the_version_or_unreleased() -> None:
+    """Whoever changes the version writes what changed."""
+    from edgefashion import __version__
+
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+    assert f"## [{__version__}]" in changelog or "## [Unreleased]" in changelog
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs/architecture.md"])
+def test_every_link_between_documents_leads_somewhere(document: str) -> None:
+    """Relative links name files that exist."""
+    folder = (ROOT / document).parent
+    for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / document).read_text()):
+        if "://" not in target:
+            assert (folder / target).exists(), target

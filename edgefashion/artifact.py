@@ -23,6 +23,7 @@ MANIFEST_KEY = "edgefashion.manifest"
 
 # Field numbers of onnx.proto: ModelProto.metadata_props, and StringStringEntryProto.key and .value.
 _METADATA_PROPS, _KEY, _VALUE = 14, 1, 2
+_MAX_VARINT_SHIFT = 63
 _VARINT, _FIXED64, _LENGTH_DELIMITED, _FIXED32 = 0, 1, 2, 5
 
 
@@ -149,3 +150,5 @@ def _varint(content: bytes, position: int) -> tuple[int, int]:
         if byte < 0x80:  # noqa: PLR2004 - the continuation bit
             return value, position
         shift += 7
+        if shift > _MAX_VARINT_SHIFT:
+            raise ValueError("a varint is longer than ten bytes")

@@ -23,6 +23,11 @@ def is_finished(run: Path) -> bool:
     return (run / TRAINING).is_file()
 
 
+def is_folder(name: str | Path, *, root: Path = EXPORTED) -> bool:
+    """Whether `name` is a folder, or the name of one under `root`."""
+    return Path(name).is_dir() or (root / name).is_dir()
+
+
 def find_run(name: str | Path | None = None, *, root: Path = EXPORTED) -> Path:
     """The folder of a finished run: a path, a name under `root`, or the newest one.
 
@@ -30,11 +35,12 @@ def find_run(name: str | Path | None = None, *, root: Path = EXPORTED) -> Path:
         BadInput: There is no such run.
     """
     if name is not None:
-        for folder in (Path(name), root / name):
-            if folder.is_dir():
-                if not (folder / CHECKPOINT).is_file():
-                    raise BadInput(f"{folder} holds no {CHECKPOINT}: expected the folder of a finished run")
+        places = [folder for folder in (Path(name), root / name) if folder.is_dir()]
+        for folder in places:
+            if (folder / CHECKPOINT).is_file():
                 return folder
+        if places:
+            raise BadInput(f"{places[0]} holds no {CHECKPOINT}: expected the folder of a finished run")
         raise BadInput(f"there is no run {str(name)!r}: expected a folder, or a name under {root}")
     finished = [path.parent for path in root.glob(f"*/{TRAINING}")]
     if not finished:
@@ -76,7 +82,7 @@ def resolve_artifacts(names: list[str]) -> list[Artifact]:
     found: list[Artifact] = []
     wanted: list[str | None] = [*names] or [None]
     for name in wanted:
-        if name is not None and (Path(name).is_file() or Path(name).suffix):
+        if name is not None and (Path(name).is_file() or (Path(name).suffix and not is_folder(name))):
             found.append(open_artifact(Path(name)))
             continue
         run = find_run(name)

@@ -35,10 +35,13 @@ def read(path: Path, key: str, kind: type[AnyRecord]) -> tuple[Arrays, AnyRecord
     """
     content = read_bounded(path)
     check_seal(content, path)
-    text = header(content).get(key)
-    if text is None:
-        raise BadInput(f"{path} holds no {key}: expected a {kind.__name__}")
-    return arrays(content), decode(text.encode(), kind, path)
+    wrong_kind = f"{path} holds no {key}: expected a {kind.__name__}"
+    try:
+        text = header(content)[key].encode()
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise BadInput(wrong_kind) from None
+    record = decode(text, kind, path)
+    return arrays(content, path), record
 
 
 def header(content: bytes) -> dict[str, str]:
@@ -52,8 +55,16 @@ def header(content: bytes) -> dict[str, str]:
     return {str(name): str(value) for name, value in found.items()}
 
 
-def arrays(content: bytes) -> Arrays:
-    """Every array of a safetensors file."""
+def arrays(content: bytes, path: Path) -> Arrays:
+    """Every array of a safetensors file; `path` is only its name.
+
+    Raises:
+        BadInput: The arrays are not laid out as the header says.
+    """
+    from safetensors import SafetensorError
     from safetensors.numpy import load
 
-    return dict(load(content))
+    try:
+        return dict(load(content))
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise BadInput(f"{path} is no sound safetensors file: {error}") from None

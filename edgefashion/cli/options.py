@@ -15,7 +15,7 @@ DataOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout instead of tables.")]
-SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Decides everything that is random.")]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, max=2**31 - 1, help="Decides everything that is random.")]
 ThreadsOption = Annotated[
     int | None, typer.Option("--threads", min=1, help="torch's threads. Default: all usable cores.")
 ]

@@ -38,7 +38,7 @@ def from_torchvision(cache: Path, note: Note) -> None:
             with _socket_timeout(_NETWORK_TIMEOUT_S):
                 torchvision_shim.load().datasets.FashionMNIST(str(folder), download=True)
         except (OSError, RuntimeError) as error:
-            reason = str(error).strip().splitlines()[-1]
+            reason = (str(error).strip() or type(error).__name__).splitlines()[-1]
             raise NotAvailable(f"torchvision's download failed: {reason}") from error
         _keep(folder, cache)
 
@@ -87,7 +87,10 @@ def _apt(arguments: list[str], folder: Path) -> None:
 
 def _run(command: list[str], folder: Path) -> None:
     try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=_APT_TIMEOUT_S, check=False)
+        english = {**os.environ, "LC_ALL": "C"}  # the reason is found by its English mark
+        done = subprocess.run(
+            command, cwd=folder, env=english, capture_output=True, text=True, timeout=_APT_TIMEOUT_S, check=False
+        )
     except subprocess.TimeoutExpired:
         raise NotAvailable(f"{command[0]} did not end within {_APT_TIMEOUT_S:.0f} s") from None
     except OSError as error:

@@ -28,9 +28,11 @@ def load() -> ModuleType:
 
     try:
         import torchvision
+    except ImportError as error:
+        raise NotAvailable(f"torchvision does not import: {error}") from error
     except RuntimeError as error:
         if "does not exist" not in str(error):
-            raise
+            raise NotAvailable(f"torchvision does not import: {error}") from error
         _forget_half_imported()
         library: Any = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]  # torch types it not
         for schema in _SCHEMAS.values():

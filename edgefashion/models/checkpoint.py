@@ -33,16 +33,17 @@ def load_model(checkpoint: Artifact) -> Classifier:
     manifest = checkpoint.manifest
     if manifest.format != "safetensors":
         raise BadInput(f"{checkpoint.path} is an ONNX model: expected a checkpoint.safetensors")
-    height, width = (int(size) for size in manifest.input.shape[1:])
-    model = build(
-        manifest.architecture,
-        image_shape=(height, width),
-        classes=len(manifest.labels),
-        preprocessing=manifest.preprocessing,
-    )
+    weights = tensors.arrays(checkpoint.content, checkpoint.path)
     try:
-        load_weights(model, tensors.arrays(checkpoint.content))
-    except RuntimeError as error:
+        height, width = (int(size) for size in manifest.input.shape[1:])
+        model = build(
+            manifest.architecture,
+            image_shape=(height, width),
+            classes=len(manifest.labels),
+            preprocessing=manifest.preprocessing,
+        )
+        load_weights(model, weights)
+    except (RuntimeError, KeyError, TypeError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise BadInput(f"{checkpoint.path}: its weights do not fit {manifest.architecture.name}: {reason}") from error
     return model

@@ -3,6 +3,7 @@
 A runtime's module offers
 
     PROVIDERS: Mapping[str, str]                       short name → the runtime's own name of a provider
+    PACKAGE: str                                       the distribution that provides it
     FORMATS: tuple[str, ...]                           artifact formats it opens
     available() -> Availability                        what is here, and why the rest is not
     open_session(artifact, spec) -> Session            checked: the provider exists and got every node
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefashion.artifact import Artifact
+from edgefashion.environment import installed
 from edgefashion.errors import NotAvailable, UsageError
 from edgefashion.records import Placement, SessionSpec
 from edgefashion.registry import Registry, unknown
@@ -112,6 +114,11 @@ def resolve_provider(runtime: str, name: str) -> str:
     if name.lower() in known:
         return known[name.lower()]
     raise NotAvailable(unknown(f"execution provider of {runtime}", name, tuple(known)))
+
+
+def in_words(spec: SessionSpec) -> str:
+    """The runtime and its installed version."""
+    return f"{spec.runtime} {installed(RUNTIMES.load(spec.runtime).PACKAGE) or ''}".strip()
 
 
 def require_provider(availability: Availability, provider: str) -> None:

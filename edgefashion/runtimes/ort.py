@@ -12,6 +12,7 @@ from edgefashion.errors import BadInput, NotAvailable
 from edgefashion.records import Placement, SessionSpec
 from edgefashion.runtimes import Availability, Logits, Pixels, require_provider
 
+PACKAGE = "onnxruntime"
 FORMATS = ("onnx",)
 
 PROVIDERS = {
@@ -41,7 +42,7 @@ def available() -> Availability:
     offered = set(onnxruntime.get_available_providers())
     return Availability(
         runtime="onnxruntime",
-        version=installed("onnxruntime") or onnxruntime.__version__,
+        version=installed(PACKAGE) or onnxruntime.__version__,
         providers={
             name: "" if name in offered else "this build of onnxruntime does not contain it"
             for name in PROVIDERS.values()

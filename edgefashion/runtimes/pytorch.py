@@ -10,6 +10,7 @@ from edgefashion.environment import installed
 from edgefashion.records import Placement, SessionSpec
 from edgefashion.runtimes import Availability, Logits, Pixels, require_provider
 
+PACKAGE = "torch"
 FORMATS = ("safetensors",)
 
 PROVIDERS = {"cpu": "cpu", "cuda": "cuda", "mps": "mps"}
@@ -17,7 +18,7 @@ PROVIDERS = {"cpu": "cpu", "cuda": "cuda", "mps": "mps"}
 
 def available() -> Availability:
     """Which devices this torch can use."""
-    version = installed("torch")
+    version = installed(PACKAGE)
     if version is None:
         reason = "torch is not installed"
         return Availability(

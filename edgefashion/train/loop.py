@@ -32,7 +32,7 @@ def train_epoch(
         augment: Applied to each batch.
         images: uint8[N, H, W] on the model's device.
         labels: int64[N] on the model's device.
-        batch_size: B; the last batch may be smaller.
+        batch_size: B; the last batch may be smaller, and is left out if it is a single picture.
         step_done: Is told how many pictures are done and the batch's loss.
 
     Returns:
@@ -44,8 +44,10 @@ def train_epoch(
     model.train()
     order = torch.randperm(len(images)).to(images.device)
     loss_sum, correct = 0.0, 0
-    for start in range(0, len(images), batch_size):
-        chosen = order[start : start + batch_size]
+    seen = 0
+    for chosen in torch.split(order, batch_size):
+        if len(chosen) == 1 < len(images):
+            continue  # batch-norm has nothing to normalize a single picture by
         target = labels[chosen]
         logits = model(augment(images[chosen]))
         loss = functional.cross_entropy(logits, target)
@@ -57,8 +59,9 @@ def train_epoch(
             raise CheckFailed(f"the training loss became {value}: lower the learning rate")
         loss_sum += value * len(chosen)
         correct += int((logits.argmax(1) == target).sum())
-        step_done(start + len(chosen), value)
-    return loss_sum / len(images), correct / len(images)
+        seen += len(chosen)
+        step_done(seen, value)
+    return loss_sum / seen, correct / seen
 
 
 @torch.inference_mode()

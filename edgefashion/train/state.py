@@ -18,6 +18,7 @@ from edgefashion.records import ResumeState
 _KEY = "edgefashion.resume"
 # Epochs of different seeds must not share a stream; a prime stride larger than any number of epochs keeps apart.
 _SEED_STRIDE = 1_000_003
+MAX_SEED = 2**31 - 1
 
 
 def seed_epoch(seed: int, epoch: int) -> None:
@@ -36,20 +37,24 @@ def save(
     atomic_write(path, tensors.pack(arrays, _KEY, state))
 
 
-def load(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[tensors.Arrays, ResumeState]:
-    """Put a saved state back into `model` and `optimizer`; returns the best weights so far and the record.
+def read(path: Path) -> tuple[tensors.Arrays, ResumeState]:
+    """What `save` wrote.
 
     Raises:
         BadInput: The file is missing or damaged.
     """
-    arrays, state = tensors.read(path, _KEY, ResumeState)
+    return tensors.read(path, _KEY, ResumeState)
+
+
+def restore(arrays: tensors.Arrays, model: nn.Module, optimizer: torch.optim.Optimizer) -> tensors.Arrays:
+    """Put saved arrays back into `model` and `optimizer`, which they must fit; returns the best weights so far."""
     load_weights(model, _under("model.", arrays))
     slots: dict[int, dict[str, Tensor]] = {}
     for name, array in _under("optimizer.", arrays).items():
         index, slot = name.split(".", 1)
         slots.setdefault(int(index), {})[slot] = torch.from_numpy(array.copy())
     optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})
-    return _under("best.", arrays), state
+    return _under("best.", arrays)
 
 
 def check_same_run(saved: ResumeState, wanted: ResumeState) -> list[str]:

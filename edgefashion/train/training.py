@@ -1,5 +1,6 @@
 """The training itself: recipe and data set in, checkpoint out, resumable after every epoch."""
 
+import math
 import os
 import time
 from pathlib import Path
@@ -11,7 +12,7 @@ from torch import Tensor
 from edgefashion import environment, runs, tensors
 from edgefashion.artifact import Artifact, from_content, open_artifact, stamp_checkpoint
 from edgefashion.data import Dataset, Images, golden_images
-from edgefashion.errors import NotAvailable, UsageError
+from edgefashion.errors import CheckFailed, NotAvailable, UsageError
 from edgefashion.files import atomic_write, locked
 from edgefashion.models import Classifier, build, count_parameters
 from edgefashion.models.checkpoint import load_weights, weights_of
@@ -107,11 +108,15 @@ def fit(
     place = find_device(device)
     threads = threads or len(environment.usable_cpus())
     progress = progress or Silent()
-    if runs.is_finished(out) and not overwrite:
-        raise UsageError(f"{out} holds a finished run: choose another folder with --out, or add --overwrite")
-    if resume and not (out / runs.RESUME).is_file():
-        raise UsageError(f"{out} holds no interrupted training: start it without --resume")
+    if not 0 <= seed <= saved_state.MAX_SEED:
+        raise UsageError(f"the seed {seed} is out of range: expected 0 to {saved_state.MAX_SEED}")
+    if recipe.epochs < 1:
+        raise UsageError(f"{recipe.name} has {recipe.epochs} epochs: expected at least 1")
     with locked(out), deterministic(threads):
+        if runs.is_finished(out) and not overwrite:
+            raise UsageError(f"{out} holds a finished run: choose another folder with --out, or add --overwrite")
+        if resume and not (out / runs.RESUME).is_file():
+            raise UsageError(f"{out} holds no interrupted training: start it without --resume")
         (out / runs.TRAINING).unlink(missing_ok=True)  # what follows replaces it; until then the run is unfinished
         blank = ResumeState(
             recipe=recipe,
@@ -146,9 +151,10 @@ class _Training:
         self.best: tensors.Arrays = {}
 
     def resume(self) -> None:
-        self.best, saved = saved_state.load(self.out / runs.RESUME, self.model, self.optimizer)
+        arrays, saved = saved_state.read(self.out / runs.RESUME)
         for warning in saved_state.check_same_run(saved, self.state):
             self.progress.note(warning)
+        self.best = saved_state.restore(arrays, self.model, self.optimizer)
         self.state = saved
 
     def run(self) -> None:
@@ -170,6 +176,8 @@ class _Training:
             )
             trained_s = time.perf_counter() - wall
             validation_loss, validation_accuracy = evaluate(self.model, *held_out)
+            if not math.isfinite(validation_loss):
+                raise CheckFailed(f"the validation loss became {validation_loss}: lower the learning rate")
             wall_s = time.perf_counter() - wall
             metrics = EpochMetrics(
                 epoch=epoch,

@@ -8,10 +8,9 @@ import numpy as np
 
 from edgefashion.artifact import Artifact
 from edgefashion.data import Dataset
-from edgefashion.environment import installed
 from edgefashion.errors import CheckFailed
 from edgefashion.records import Parity, SessionSpec
-from edgefashion.runtimes import default_spec, open_session, run_all
+from edgefashion.runtimes import Logits, default_spec, in_words, open_session, run_all
 from edgefashion.verify.parity import DEFAULT_LIMITS, Limits, differences, judge
 from edgefashion.verify.quality import measure_quality
 from edgefashion.verify.reference import ReferenceLogits, find_reference, from_artifact
@@ -55,9 +54,8 @@ def compare(
     spec = spec or default_spec(candidate)
     with open_session(candidate, spec) as session:
         logits = run_all(session, truth.pixels)
-    broken = int(np.count_nonzero(~np.isfinite(logits).all(axis=1)))
-    if broken:
-        raise CheckFailed(f"{candidate.path} gives logits that are not finite on {broken} of {len(logits)} pictures")
+    _check_finite(truth.logits, truth.source)
+    _check_finite(logits, str(candidate.path))
     found = differences(logits, truth.logits, truth.labels)
     quality = reference_quality = None
     if not truth.golden:
@@ -66,7 +64,7 @@ def compare(
     drop = reference_quality.accuracy - quality.accuracy if quality and reference_quality else None
     return Parity(
         artifact=candidate.info,
-        runtime=f"{spec.runtime} {installed(spec.runtime) or ''} · {spec.provider}",
+        runtime=f"{in_words(spec)} · {spec.provider}",
         reference=truth.source,
         images=len(truth.labels),
         max_abs=found.max_abs,
@@ -80,3 +78,9 @@ def compare(
         quality=quality,
         checks=judge(found, limits or DEFAULT_LIMITS[candidate.manifest.precision], accuracy_drop=drop),
     )
+
+
+def _check_finite(logits: Logits, source: str) -> None:
+    broken = int(np.count_nonzero(~np.isfinite(logits).all(axis=1)))
+    if broken:
+        raise CheckFailed(f"{source} gives logits that are not finite on {broken} of {len(logits)} pictures")

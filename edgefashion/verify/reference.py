@@ -13,9 +13,8 @@ from edgefashion.environment import installed, usable_cpus
 from edgefashion.errors import BadInput, NotAvailable, UsageError
 from edgefashion.records import Reference
 from edgefashion.registry import unknown
-from edgefashion.runtimes import default_spec, open_session, run_all
+from edgefashion.runtimes import default_spec, in_words, open_session, run_all
 
-# A float32 reference answers each picture by itself, so batches only save time.
 _BATCH = 500
 
 KINDS = ("auto", "pytorch", "stored", "golden")
@@ -43,11 +42,11 @@ class ReferenceLogits:
 def from_artifact(reference: Artifact, data: Dataset) -> ReferenceLogits:
     """Run `reference` in its own runtime on the test pictures."""
     spec = default_spec(reference, threads=len(usable_cpus()))
+    # A float32 model answers each picture by itself, so batches only save time; a quantized one may not.
+    batch = _BATCH if reference.manifest.precision == "float32" else 1
     with open_session(reference, spec) as session:
-        logits = run_all(session, data.test.pixels, batch=_BATCH)
-    source = (
-        f"{reference.manifest.name}/{reference.manifest.variant} in {spec.runtime} {installed(_package(spec.runtime))}"
-    )
+        logits = run_all(session, data.test.pixels, batch=batch)
+    source = f"{reference.manifest.name}/{reference.manifest.variant} in {in_words(spec)}"
     return ReferenceLogits(source, data.test.pixels, data.test.labels, logits)
 
 
@@ -99,22 +98,24 @@ def _stored(artifact: Artifact, path: Path, data: Dataset) -> ReferenceLogits:
             f"{path} holds logits for {record.data.name}, not for {data.identity.name}: "
             "run `edgefashion data` first, or use --reference golden"
         )
-    source = f"stored logits of PyTorch {record.torch}"
-    return ReferenceLogits(source, data.test.pixels, data.test.labels, arrays["logits"].astype(np.float32))
+    shape = (len(data.test), len(artifact.manifest.labels))
+    logits = arrays.get("logits", np.empty(0)).astype(np.float32)
+    if logits.shape != shape:
+        raise BadInput(f"{path} holds logits of shape {logits.shape}: expected {shape}")
+    return ReferenceLogits(f"stored logits of PyTorch {record.torch}", data.test.pixels, data.test.labels, logits)
 
 
 def _golden(artifact: Artifact) -> ReferenceLogits:
     golden = artifact.manifest.golden
     if golden is None:
         raise NotAvailable(f"{artifact.path} carries no golden outputs: give --reference")
-    chosen = load_sample().test.take(np.array(golden.indices, dtype=np.intp))
-    return ReferenceLogits(
-        source=f"golden outputs in the artifact ({len(chosen)} pictures)",
-        pixels=chosen.pixels,
-        labels=chosen.labels,
-        logits=np.array(golden.logits, dtype=np.float32),
-        golden=True,
-    )
+    try:
+        chosen = load_sample().test.take(np.array(golden.indices, dtype=np.intp))
+        logits = np.array(golden.logits, dtype=np.float32).reshape(len(chosen), len(artifact.manifest.labels))
+    except (IndexError, ValueError):
+        raise BadInput(f"{artifact.path} carries golden outputs that fit neither the sample nor its labels") from None
+    source = f"golden outputs in the artifact ({len(chosen)} pictures)"
+    return ReferenceLogits(source, chosen.pixels, chosen.labels, logits, golden=True)
 
 
 def _matches(stored: Path, data: Dataset) -> bool:
@@ -124,7 +125,3 @@ def _matches(stored: Path, data: Dataset) -> bool:
 def _same_checkpoint(artifact: Artifact, sha256: str, path: Path) -> None:
     if artifact.manifest.checkpoint_sha256 != sha256:
         raise BadInput(f"{path} is not what {artifact.path} was exported from: export again, or give --reference")
-
-
-def _package(runtime: str) -> str:
-    return "torch" if runtime == "pytorch" else runtime

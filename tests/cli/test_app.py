@@ -102,7 +102,7 @@ def test_a_provider_that_is_not_here_exits_with_5(run, tiny_run, command, provid
     assert provider.removesuffix("ExecutionProvider").lower() in outcome.error_lines[0].lower()
 
 
-def test_a_bug_exits_with_70_and_says_how_to_report_it(run, tiny_run, monkeypatch) -> None:
+def test_a_bug_exits_with_70_and_says_how_to_report_it(run, monkeypatch) -> None:
     """No traceback unless it is asked for."""
 
     def broken(*_: object) -> None:
@@ -151,7 +151,9 @@ def test_an_interrupted_training_leaves_nothing_half_written(launched, process, 
     # The manifest holds the run's name, which is the folder's: compare the weights.
     from edgefashion.tensors import arrays
 
-    resumed, whole = (arrays((tmp_path / name / "checkpoint.safetensors").read_bytes()) for name in ("run", "whole"))
+    resumed, whole = (
+        arrays((tmp_path / name / "checkpoint.safetensors").read_bytes(), tmp_path) for name in ("run", "whole")
+    )
     assert {name: each.tobytes() for name, each in whole.items()} == {
         name: each.tobytes() for name, each in resumed.items()
     }
@@ -209,8 +211,15 @@ def test_two_commands_in_one_folder_do_not_overwrite_each_other(run, own_run) ->
     """The second one exits with 6 and says who holds the folder."""
     from edgefashion.files import locked
 
-    script = f"from edgefashion.files import locked\nimport time\nwith locked(__import__('pathlib').Path({str(own_run)!r})):\n    print('held', flush=True); time.sleep(60)"
-    holder = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    script = (
+        "import sys, time\n"
+        "from pathlib import Path\n"
+        "from edgefashion.files import locked\n"
+        "with locked(Path(sys.argv[1])):\n"
+        "    print('held', flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    holder = subprocess.Popen([sys.executable, "-c", script, str(own_run)], stdout=subprocess.PIPE, text=True)
     try:
         assert holder.stdout.readline() == "held\n"
         outcome = run("verify", own_run, "--reference", "golden")
@@ -223,7 +232,7 @@ def test_two_commands_in_one_folder_do_not_overwrite_each_other(run, own_run) ->
         pass
 
 
-def test_json_is_one_document(run, own_run, tmp_path) -> None:
+def test_json_is_one_document(run, own_run) -> None:
     """With --json, stdout is JSON and nothing else."""
     commands = {
         "data": (),

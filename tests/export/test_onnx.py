@@ -139,7 +139,7 @@ def test_only_checkpoints_are_exported(fp32: Artifact, sample: Dataset, tmp_path
 
 @pytest.mark.parametrize("name", ["features.0.conv.weight", "hidden.bias", "scale"])
 @pytest.mark.parametrize("existing", [True, False])
-def test_damaged_export_is_not_kept(  # noqa: PLR0917 - fixtures
+def test_damaged_export_is_not_kept(
     name: str,
     existing: bool,
     own_run: Path,
@@ -161,7 +161,7 @@ def test_damaged_export_is_not_kept(  # noqa: PLR0917 - fixtures
     assert before == {file.name: file.read_bytes() for file in own_run.iterdir()}
 
 
-def test_given_reference_and_limits(  # noqa: PLR0917 - fixtures
+def test_given_reference_and_limits(
     fp32: Artifact, checkpoint: Artifact, sample: Dataset, model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Stored logits serve as the reference, and limits of one's own are the ones that decide."""

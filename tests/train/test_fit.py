@@ -31,7 +31,7 @@ def fit(recipe: Recipe, data: Dataset, out: Path, **settings: Any) -> Artifact:
 
 def same_weights(first: Artifact, second: Artifact) -> bool:
     """Whether two checkpoints hold the same values."""
-    one, two = tensors.arrays(first.content), tensors.arrays(second.content)
+    one, two = tensors.arrays(first.content, first.path), tensors.arrays(second.content, second.path)
     return one.keys() == two.keys() and all(np.array_equal(one[name], two[name]) for name in one)
 
 
@@ -251,4 +251,4 @@ def test_augmentation_changes_training_only(tiny_recipe: Recipe, small: Dataset,
 
 def test_checkpoint_has_every_weight(checkpoint: Artifact) -> None:
     """A checkpoint holds exactly what the network needs."""
-    assert set(weights_of(load_model(checkpoint))) == set(tensors.arrays(checkpoint.content))
+    assert set(weights_of(load_model(checkpoint))) == set(tensors.arrays(checkpoint.content, checkpoint.path))

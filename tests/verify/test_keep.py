@@ -54,7 +54,7 @@ def test_proven_model_is_kept(
 
 
 @pytest.mark.parametrize("existing", [True, False])
-def test_unproven_model_is_not_kept(  # noqa: PLR0917 - fixtures
+def test_unproven_model_is_not_kept(
     existing: bool,
     model: Any,
     draft: Manifest,

@@ -31,7 +31,7 @@ def replace_checkpoint(run: Path) -> None:
     """Put another training's checkpoint into a run."""
     checkpoint = open_artifact(run / runs.CHECKPOINT)
     manifest = msgspec.structs.replace(checkpoint.manifest, training_seed=99, seal=UNSEALED)
-    checkpoint.path.write_bytes(stamp_checkpoint(tensors.arrays(checkpoint.content), manifest))
+    checkpoint.path.write_bytes(stamp_checkpoint(tensors.arrays(checkpoint.content, checkpoint.path), manifest))
 
 
 def other_data(sample: Dataset) -> Dataset:
@@ -51,7 +51,7 @@ def test_auto_prefers_pytorch(fp32: Artifact, sample: Dataset) -> None:
 def test_auto_takes_stored_logits_without_torch(fp32: Artifact, sample: Dataset) -> None:
     """Without torch the reference is what PyTorch answered when the model was trained."""
     found = find_reference(fp32, sample)
-    stored = tensors.arrays((fp32.path.parent / runs.REFERENCE).read_bytes())["logits"]
+    stored = tensors.arrays((fp32.path.parent / runs.REFERENCE).read_bytes(), fp32.path)["logits"]
     assert found.source.startswith("stored logits of PyTorch 2.")
     np.testing.assert_array_equal(stored, found.logits)
     assert verify.compare(fp32, found, sample).passed

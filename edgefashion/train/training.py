@@ -112,11 +112,11 @@ def fit(
         raise UsageError(f"the seed {seed} is out of range: expected 0 to {saved_state.MAX_SEED}")
     if recipe.epochs < 1:
         raise UsageError(f"{recipe.name} has {recipe.epochs} epochs: expected at least 1")
+    if resume and not runs.is_finished(out) and not (out / runs.RESUME).is_file():
+        raise UsageError(f"{out} holds no interrupted training: start it without --resume")
     with locked(out), deterministic(threads):
         if runs.is_finished(out) and not overwrite:
             raise UsageError(f"{out} holds a finished run: choose another folder with --out, or add --overwrite")
-        if resume and not (out / runs.RESUME).is_file():
-            raise UsageError(f"{out} holds no interrupted training: start it without --resume")
         (out / runs.TRAINING).unlink(missing_ok=True)  # what follows replaces it; until then the run is unfinished
         blank = ResumeState(
             recipe=recipe,

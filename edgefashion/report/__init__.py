@@ -70,7 +70,10 @@ def save(
         CannotWrite: The disk is full or the place is forbidden.
     """
     path = Path(path)
-    text = render(bench, path.suffix.lower().removeprefix("."), training=training, verification=verification)
+    file_format = path.suffix.lower().removeprefix(".")
+    if file_format not in FORMATS:
+        raise UsageError(f"cannot write a report as {path.name}: expected a name in .html, .md, .csv or .json")
+    text = render(bench, file_format, training=training, verification=verification)
     return atomic_write(path, text)
 
 

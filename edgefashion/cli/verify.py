@@ -84,12 +84,15 @@ def run_verification(
     results: dict[Path, list[Parity]] = {}
     machine = environment.describe()
     for artifact in artifacts:
-        key = artifact.manifest.checkpoint_sha256 if reference != "golden" else artifact.sha256
-        if key not in truths:
-            truths[key] = find_reference(artifact, split, reference)
-            console.note(f"reference: {truths[key].source}")
+        key = artifact.manifest.checkpoint_sha256
+        truth = truths.get(key)
+        if truth is None:
+            truth = find_reference(artifact, split, reference)
+            console.note(f"reference: {truth.source}")
+        if not truth.golden:  # golden outputs are one artifact's own
+            truths[key] = truth
         spec = SessionSpec(runtime="onnxruntime", provider=resolve_provider("onnxruntime", provider))
-        parity = compare(artifact, truths[key], split, spec=spec, limits=limits)
+        parity = compare(artifact, truth, split, spec=spec, limits=limits)
         results.setdefault(artifact.path.parent, []).append(parity)
     for folder, parities in results.items():
         with locked(folder):

@@ -10,7 +10,7 @@ from edgefashion.data import Dataset, golden_images
 from edgefashion.errors import CheckFailed
 from edgefashion.files import atomic_write
 from edgefashion.records import Expected, Golden, Manifest, Parity
-from edgefashion.runtimes import default_spec, open_session
+from edgefashion.runtimes import default_spec, open_session, run_all
 from edgefashion.verify import Limits, ReferenceLogits, compare
 
 if TYPE_CHECKING:
@@ -57,4 +57,4 @@ def keep_if_proven(
 def _golden(artifact: Artifact) -> Golden:
     indices, golden = golden_images()
     with open_session(artifact, default_spec(artifact)) as session:
-        return Golden.of(indices, session.run(golden.pixels))
+        return Golden.of(indices, run_all(session, golden.pixels))

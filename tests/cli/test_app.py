@@ -232,6 +232,18 @@ def test_two_commands_in_one_folder_do_not_overwrite_each_other(run, own_run) ->
         pass
 
 
+def test_golden_outputs_are_each_models_own(run, own_run) -> None:
+    """Without torch and the full reference, every model answers its own golden pictures exactly as when it was made."""
+    from edgefashion.records import VerifyReport
+
+    for name in ("checkpoint.safetensors", "reference.safetensors"):
+        (own_run / name).rename(own_run / f"{name}.away")
+    models = [own_run / f"{variant}.onnx" for variant in ("fp32", "int8-dynamic", "int8-static")]
+    assert run("verify", *models).code == 0
+    found = VerifyReport.load(own_run / "verify.json")
+    assert [parity.max_abs for parity in found.results] == [0.0, 0.0, 0.0]
+
+
 def test_json_is_one_document(run, own_run) -> None:
     """With --json, stdout is JSON and nothing else."""
     commands = {

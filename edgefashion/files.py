@@ -27,6 +27,9 @@ _SEAL = re.compile(rb'edgefashion\.sha256\\?": ?\\?"([0-9a-f]{64})')
 
 MAX_FILE_BYTES = 256 * 2**20
 
+# No other program names its files so: what a killed writer left can be swept without touching what is not ours.
+_TEMPORARY = ".edgefashion-"
+
 
 def sha256(content: bytes) -> str:
     """Hex SHA-256 of `content`."""
@@ -104,7 +107,7 @@ def atomic_write(path: Path, content: bytes | str) -> Path:
     temporary: str | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        descriptor, temporary = tempfile.mkstemp(prefix=f"{_TEMPORARY}{path.name}.", suffix=".tmp", dir=path.parent)
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
@@ -115,7 +118,7 @@ def atomic_write(path: Path, content: bytes | str) -> Path:
         _sync_folder(path.parent)
     except OSError as error:
         reason = "the disk is full" if error.errno == errno.ENOSPC else error.strerror or str(error)
-        raise CannotWrite(f"cannot write {path}: {reason}; nothing was changed") from error
+        raise CannotWrite(f"cannot write {path}: {reason}") from error
     finally:
         if temporary is not None:
             with contextlib.suppress(OSError):
@@ -125,7 +128,7 @@ def atomic_write(path: Path, content: bytes | str) -> Path:
 
 def sweep_temporaries(folder: Path) -> None:
     """Remove what killed writers left in `folder`; call it while holding the folder's lock."""
-    for stale in folder.glob(".*.tmp"):
+    for stale in folder.glob(f"{_TEMPORARY}*.tmp"):
         with contextlib.suppress(OSError):
             stale.unlink()
 

@@ -1,7 +1,7 @@
 """Recipes: frozen presets, and the published figures that the first of them reproduces."""
 
 from edgefashion.errors import UsageError
-from edgefashion.records import Architecture, Recipe
+from edgefashion.records import Architecture, Recipe, TrainingReport
 from edgefashion.registry import unknown
 
 
@@ -45,6 +45,20 @@ PUBLISHED_SCORES: dict[str, float] = {
     "accuracy": 0.86,
     "weighted avg": 0.86,
 }
+
+
+def published_scores(report: TrainingReport) -> dict[str, float] | None:
+    """The published F1 scores where they belong beside a result: the unchanged seed on all of the data."""
+    return PUBLISHED_SCORES if _is_published(report) else None
+
+
+def published_losses(report: TrainingReport) -> tuple[float, float] | None:
+    """The published training and validation loss where they belong beside a result."""
+    return PUBLISHED_LOSSES if _is_published(report) else None
+
+
+def _is_published(report: TrainingReport) -> bool:
+    return report.recipe == RECIPES["seed"] and not report.data.is_sample
 
 
 def find_recipe(name: str) -> Recipe:

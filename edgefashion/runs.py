@@ -13,6 +13,7 @@ RESUME = "resume.safetensors"
 TRAINING = "train.json"
 VERIFICATION = "verify.json"
 BENCHMARK = "bench.json"
+PAGE = "report.html"
 PLOTS = "plots"
 
 _MAX_NUMBERED = 10_000
@@ -21,6 +22,15 @@ _MAX_NUMBERED = 10_000
 def is_finished(run: Path) -> bool:
     """Whether training in this folder came to its end: its report is written last."""
     return (run / TRAINING).is_file()
+
+
+def clear(run: Path) -> None:
+    """Remove everything that a run consists of, its report first, so that no part of it passes for the whole."""
+    for name in (TRAINING, RESUME, CHECKPOINT, REFERENCE, VERIFICATION, BENCHMARK, PAGE):
+        (run / name).unlink(missing_ok=True)
+    for pattern in ("*.onnx", f"{PLOTS}/*.png"):
+        for path in run.glob(pattern):
+            path.unlink()
 
 
 def is_folder(name: str | Path, *, root: Path = EXPORTED) -> bool:

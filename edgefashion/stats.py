@@ -1,6 +1,6 @@
 """Intervals and percentiles: pure functions on arrays, every method with its source."""
 
-from math import comb, exp, log
+from math import exp, log
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,11 +63,3 @@ def percentile(values: NDArray[np.int64], quantile: float) -> float | None:
     if len(values) < smallest_sample_for(quantile):
         return None
     return float(np.quantile(values, quantile))
-
-
-def sign_test(wins: int, losses: int) -> float:
-    """Exact two-sided p-value of `wins` against `losses` under even odds (McNemar 1947 in its exact form)."""
-    total, smaller = wins + losses, min(wins, losses)
-    if total == 0:
-        return 1.0
-    return float(min(1.0, 2 * sum(comb(total, k) for k in range(smaller + 1)) / 2**total))

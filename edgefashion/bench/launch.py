@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 import msgspec
 
@@ -16,6 +16,8 @@ from edgefashion.bench.worker import Broken, Job, Ready
 
 _REPLY_TIMEOUT_S = 120.0
 _STDERR_TAIL = 400
+
+Reply = TypeVar("Reply")
 
 
 class WorkerFailed(Exception):  # noqa: N818 - reads as the sentence it stands for
@@ -54,7 +56,7 @@ class Worker:
             WorkerFailed: It crashed or hung.
         """
         self._send(b"block")
-        return msgspec.json.decode(self._receive(), type=list[int])
+        return _decode(self._receive(), list[int])
 
     def close(self) -> None:
         """End the process, by force if it does not end by itself."""
@@ -83,12 +85,7 @@ class Worker:
         self.close()
 
     def _ready(self) -> Ready:
-        reply = self._receive()
-        try:
-            return msgspec.json.decode(reply, type=Ready)
-        except msgspec.ValidationError:
-            broken = msgspec.json.decode(reply, type=Broken)
-            raise WorkerFailed(broken.error) from None
+        return _decode(self._receive(), Ready)
 
     def _send(self, line: bytes) -> None:
         stdin = self._process.stdin
@@ -122,3 +119,15 @@ class Worker:
         said = self._errors_path.read_text(errors="replace").strip()[-_STDERR_TAIL:]
         how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
         return f"the worker {how}" + (f": {said.splitlines()[-1]}" if said else "")
+
+
+def _decode(reply: bytes, kind: type[Reply]) -> Reply:
+    try:
+        return msgspec.json.decode(reply, type=kind)
+    except msgspec.DecodeError:
+        pass
+    try:
+        reason = msgspec.json.decode(reply, type=Broken).error
+    except msgspec.DecodeError:
+        reason = "it answered with something that is no reply"
+    raise WorkerFailed(reason)

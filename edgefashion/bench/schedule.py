@@ -23,6 +23,7 @@ class Raw:
     launches: list[Launch] = field(default_factory=list)
     order: list[str] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
+    interrupted: bool = False
 
 
 def run_schedule(plan: Plan, jobs: Mapping[str, Job], scratch: Path, done: GenerationDone) -> Raw:
@@ -35,7 +36,8 @@ def run_schedule(plan: Plan, jobs: Mapping[str, Job], scratch: Path, done: Gener
         done: Is told after each generation: its number, the seconds spent, and all launches so far.
 
     Returns:
-        Everything that was measured; a cell whose worker failed is left out of the following generations.
+        Everything that was measured; a cell whose worker failed is left out of the following generations. Ctrl-C
+        ends measuring after the last whole generation; before the first it is raised.
     """
     shuffle = random.Random(plan.seed)  # noqa: S311 - a reproducible order, not a secret
     raw = Raw()
@@ -46,10 +48,16 @@ def run_schedule(plan: Plan, jobs: Mapping[str, Job], scratch: Path, done: Gener
         spent_s = time.monotonic() - started
         if not alive or (generation >= _MIN_GENERATIONS and spent_s + longest_s > plan.budget_s):
             break
-        with ExitStack() as stack:
-            workers = _start(shuffle.sample(alive, len(alive)), jobs, scratch, stack, raw)
-            blocks = _interleave(workers, plan.rounds, shuffle, raw)
-            raw.launches += [_launch(label, generation, workers[label], blocks[label]) for label in blocks]
+        try:
+            with ExitStack() as stack:
+                workers = _start(shuffle.sample(alive, len(alive)), jobs, scratch, stack, raw)
+                blocks = _interleave(workers, plan.rounds, shuffle, raw)
+                raw.launches += [_launch(label, generation, workers[label], blocks[label]) for label in blocks]
+        except KeyboardInterrupt:
+            if generation == 0:
+                raise
+            raw.interrupted = True
+            break
         alive = [label for label in alive if label in blocks]
         longest_s = max(longest_s, time.monotonic() - started - spent_s)
         done(generation + 1, time.monotonic() - started, raw.launches)

@@ -48,6 +48,7 @@ def measure(
     artifacts: Sequence[Artifact],
     data: Dataset,
     *,
+    runtimes: Sequence[str] | None = None,
     providers: Sequence[str] = ("cpu",),
     threads: Sequence[int] = (1,),
     batches: Sequence[int] = (1,),
@@ -58,12 +59,13 @@ def measure(
 ) -> BenchReport:
     """Quality and latency of every artifact in every setting, side by side.
 
-    Each cell runs in fresh processes pinned to cores of their own; a worker's outputs are checked before it is
-    timed; blocks of all cells are interleaved at random; ratios to the reference are paired by generation.
+    Each cell runs in fresh processes pinned to as many cores as it has threads; a worker's outputs are checked before
+    it is timed; blocks of all cells are interleaved at random; ratios to the reference are paired by generation.
 
     Args:
         artifacts: Models and checkpoints.
         data: Its test pictures give quality and inputs.
+        runtimes: Runtimes by name; all that are installed by default.
         providers: Execution providers by short or own name.
         threads: Intra-op thread counts.
         batches: Pictures a call.
@@ -80,6 +82,7 @@ def measure(
     progress = progress or Silent()
     plan = make_plan(
         artifacts,
+        runtimes=runtimes,
         providers=providers,
         threads=threads,
         batches=batches,
@@ -109,7 +112,7 @@ def measure(
         results=[_result(cell, timings[cell.label], plan, ratios=found, truth=truths[_key(cell)]) for cell in measured],
         failures=raw.failures,
         warnings=warnings_about(plan, timings, found),
-        partial=False,
+        partial=raw.interrupted,
         wall_s=time.monotonic() - started,
         environment=environment.describe(),
     )

@@ -2,7 +2,7 @@
 
 It is started as `python -m edgefashion.bench.worker` and speaks JSON lines: a `Job` comes in and `Ready` goes
 out; then each line "block" that comes in is answered with the nanoseconds of the block's calls. An error goes
-out as `{"error": …, "exit_code": …}`. The process ends when its input does, so it cannot outlive its parent.
+out as `{"error": …}`. The process ends when its input does, so it cannot outlive its parent.
 """
 
 import gc
@@ -57,7 +57,6 @@ class Broken(Record, frozen=True):
     """Why a worker could not become ready."""
 
     error: str
-    exit_code: int
 
 
 Calls = Sequence[Callable[[], object]]
@@ -71,10 +70,10 @@ def main() -> None:
     try:
         serve(sys.stdin, replies)
     except EdgefashionError as error:
-        _reply(replies, Broken(error=str(error), exit_code=int(error.exit_code)))
+        _reply(replies, Broken(error=str(error)))
         sys.exit(error.exit_code)
     except Exception as error:  # noqa: BLE001 - whatever it is, the parent must hear of it
-        _reply(replies, Broken(error=f"{type(error).__name__}: {error}", exit_code=int(ExitCode.BUG)))
+        _reply(replies, Broken(error=f"{type(error).__name__}: {error}"))
         sys.exit(ExitCode.BUG)
 
 

@@ -4,6 +4,7 @@ import functools
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable
 from types import FrameType
 from typing import Annotated, ParamSpec
@@ -78,7 +79,7 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
         except EdgefashionError as error:
             _leave(error.exit_code, str(error))
         except KeyboardInterrupt:
-            _leave(ExitCode.INTERRUPTED, "interrupted; what was finished is kept")
+            _leave(ExitCode.INTERRUPTED, "interrupted")
         except BrokenPipeError:
             # Whoever read our output has left; Python would complain once more when it flushes at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -126,7 +127,7 @@ def _options(
 
 def _leave(code: int, message: str) -> None:
     if os.environ.get(_DEBUG):
-        raise  # noqa: PLE0704 - called only while an exception is handled
+        traceback.print_exc()
     sys.stderr.write(f"edgefashion: {message}\n")
     sys.exit(code)
 

@@ -57,7 +57,8 @@ def bench(
     from edgefashion.files import locked
 
     found = runs.resolve_artifacts(artifacts or [])
-    folder = out or found[0].path.parent
+    home = found[0].path.parent
+    folder = out or home
     subjects = chosen_subjects(found, runtime)
     split = load_present(where, note=console.note)
     from edgefashion.bench import measure
@@ -67,6 +68,7 @@ def bench(
             result = measure(
                 subjects,
                 split,
+                runtimes=runtime,
                 providers=provider or ["cpu"],
                 threads=threads or [1],
                 batches=batch or [1],
@@ -75,12 +77,14 @@ def bench(
                 seed=seed,
                 progress=progress,
             )
-        page = save_results(result, folder)
+        page = save_results(result, folder, home=home)
     if as_json:
         console.show_json(result.to_json(indent=0))
     else:
         show_results(result)
         console.note(f"raw samples: {folder / runs.BENCHMARK}; report: {page}")
+    if result.partial:
+        raise KeyboardInterrupt
     if result.failures:
         raise CheckFailed(f"not measured: {'; '.join(f'{each.cell} ({each.reason})' for each in result.failures)}")
 
@@ -105,24 +109,26 @@ def chosen_subjects(artifacts: "list[Artifact]", wanted: list[str] | None) -> "l
             raise UsageError(unknown("runtime", name, RUNTIMES.names()))
     if wanted and "pytorch" in wanted and installed("torch") is None:
         raise NotAvailable("PyTorch was asked for and is not installed: pip install 'edgefashion[train]'")
-    models = [] if wanted and "onnxruntime" not in wanted else artifacts
-    if wanted and "pytorch" not in wanted:
-        return models
-    if installed("torch") is None:
-        console.note("PyTorch is left out: it is not installed (pip install 'edgefashion[train]')")
-        return models
     folders = dict.fromkeys(artifact.path.parent for artifact in artifacts)
     checkpoints = [folder / runs.CHECKPOINT for folder in folders]
-    return [*models, *(open_artifact(path) for path in checkpoints if path.is_file())]
+    if wanted and "pytorch" not in wanted:
+        return artifacts
+    if installed("torch") is None:
+        console.note("PyTorch is left out: it is not installed (pip install 'edgefashion[train]')")
+        return artifacts
+    return [*artifacts, *(open_artifact(path) for path in checkpoints if path.is_file())]
 
 
-def save_results(result: "BenchReport", folder: Path) -> Path:
-    """Write plots, report.html and, last, bench.json; returns the page."""
+def save_results(result: "BenchReport", folder: Path, *, home: Path | None = None) -> Path:
+    """Write plots, report.html and, last, bench.json; returns the page.
+
+    What train.json and verify.json in `home`, the folder of the models, say becomes part of the page.
+    """
     from edgefashion import report, runs
 
     report.save_bench_plots(result, folder)
-    training, verification = report.companions(folder)
-    page = report.save(result, folder / "report.html", training=training, verification=verification)
+    training, verification = report.companions(home or folder)
+    page = report.save(result, folder / runs.PAGE, training=training, verification=verification)
     result.save(folder / runs.BENCHMARK, indent=0)
     return page
 

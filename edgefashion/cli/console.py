@@ -13,14 +13,22 @@ from edgefashion.records import DataIdentity, EpochMetrics, Interval, Plan, Reci
 _PIPED_WIDTH = 160
 
 
+class _Console(Console):
+    """A console that leaves a broken pipe to the command line, which knows the exit code."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise it again."""
+        raise  # noqa: PLE0704 - rich calls this while it handles the error
+
+
 def stdout() -> Console:
     """A console on stdout."""
-    return Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH)
+    return _Console(emoji=False, width=None if sys.stdout.isatty() else _PIPED_WIDTH)
 
 
 def stderr() -> Console:
     """A console on stderr, for progress and notes."""
-    return Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else _PIPED_WIDTH)
+    return _Console(stderr=True, highlight=False, emoji=False, width=None if sys.stderr.isatty() else _PIPED_WIDTH)
 
 
 def note(text: str) -> None:

@@ -14,16 +14,21 @@ def doctor(*, as_json: JsonOption = False) -> None:
     from edgefashion import environment
     from edgefashion.cli import console
     from edgefashion.data import cache_folder, load_present
+    from edgefashion.errors import EdgefashionError
     from edgefashion.runtimes import RUNTIMES
 
-    machine = environment.describe()
     runtimes = [RUNTIMES.load(name).available() for name in RUNTIMES.names()]
+    machine = environment.describe()  # after the runtimes: torch, once loaded, knows the accelerators' names
     missing = {
         extra: [package for package in packages if environment.installed(package) is None]
         for extra, packages in environment.EXTRAS.items()
     }
     notes: list[str] = []
-    data = load_present(note=notes.append)
+    try:
+        data = load_present(note=notes.append)
+        found = f"{data.identity.name} from {data.origin}"
+    except EdgefashionError as error:
+        found = f"not usable: {error}"
     if as_json:
         content = {
             "environment": machine,
@@ -31,7 +36,7 @@ def doctor(*, as_json: JsonOption = False) -> None:
                 {"name": each.runtime, "version": each.version, "providers": dict(each.providers)} for each in runtimes
             ],
             "missing": missing,
-            "data": {"origin": data.origin, "name": data.identity.name, "notes": notes},
+            "data": {"found": found, "notes": notes},
             "cache": str(cache_folder()),
         }
         console.show_json(msgspec.json.encode(content))
@@ -49,7 +54,7 @@ def doctor(*, as_json: JsonOption = False) -> None:
     for extra, packages in missing.items():
         remedy = f"missing {', '.join(packages)}: pip install 'edgefashion[{extra}]'" if packages else "complete"
         here.add_row(f"extra [{extra}]", remedy)
-    here.add_row("data", f"{data.identity.name} from {data.origin}")
+    here.add_row("data", found)
     for text in notes:
         here.add_row("", text)
 

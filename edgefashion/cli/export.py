@@ -26,7 +26,7 @@ def export(
         typer.Option(help="dynamic, static or float16; may be given more than once. Implies --quantize."),
     ] = None,
     file_format: Annotated[Literal["onnx"], typer.Option("--format", help="Format of the model.")] = "onnx",
-    opset: Annotated[int, typer.Option(help="ONNX operator set, 18 to 25.")] = 20,
+    opset: Annotated[int | None, typer.Option(help="ONNX operator set, 18 to 25. Default: 20.")] = None,
     min_agreement: MinAgreementOption = None,
     max_accuracy_drop: MaxDropOption = None,
     where: DataOption = None,
@@ -53,10 +53,8 @@ def export(
         SCHEMES.load(name)
     folder = runs.find_run(run)
     split = load_present(where, note=console.note)
-    limits = None
-    if min_agreement is not None or max_accuracy_drop is not None:
-        limits = Limits(min_agreement=min_agreement, max_accuracy_drop=max_accuracy_drop)
-    result = run_export(folder, split, schemes=schemes, opset=opset, limits=limits)
+    given = Limits(min_agreement=min_agreement, max_accuracy_drop=max_accuracy_drop)
+    result = run_export(folder, split, schemes=schemes, opset=opset, given=given)
     if as_json:
         console.show_json(result.to_json())
     else:
@@ -67,26 +65,28 @@ def export(
 
 
 def run_export(
-    folder: Path, split: "Dataset", *, schemes: list[str], opset: int = 20, limits: "Limits | None" = None
+    folder: Path, split: "Dataset", *, schemes: list[str], opset: int | None = None, given: "Limits | None" = None
 ) -> "VerifyReport":
-    """Export fp32, then each scheme; `limits` are for the quantized models. Returns what each was kept for."""
+    """Export fp32, then each scheme; limits that are `given` are for the quantized models."""
     from edgefashion import environment, runs
     from edgefashion.artifact import open_artifact
     from edgefashion.cli import console
-    from edgefashion.export import to_onnx
+    from edgefashion.export import DEFAULT_OPSET, to_onnx
     from edgefashion.files import locked
-    from edgefashion.quantize import apply
+    from edgefashion.quantize import SCHEMES, apply
     from edgefashion.records import VerifyReport
-    from edgefashion.verify import from_artifact
+    from edgefashion.verify import Limits, default_limits, from_artifact, override
 
     checkpoint = open_artifact(folder / runs.CHECKPOINT)
     with locked(folder):
         console.note(f"running PyTorch on {len(split.test):,} test pictures")
         reference = from_artifact(checkpoint, split)
         console.note("exporting fp32")
-        fp32, parity = to_onnx(checkpoint, split, opset=opset, reference=reference)
+        fp32, parity = to_onnx(checkpoint, split, opset=opset or DEFAULT_OPSET, reference=reference)
         results = [parity]
         for scheme in schemes:
             console.note(f"quantizing: {scheme}")
+            usual = default_limits(SCHEMES.load(scheme).Config.precision, len(reference.labels))
+            limits = override(usual, given or Limits())
             results.append(apply(fp32, scheme, split, reference=reference, limits=limits)[1])
     return VerifyReport(data=split.identity, results=results, environment=environment.describe())

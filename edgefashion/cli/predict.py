@@ -6,6 +6,8 @@ import typer
 
 from edgefashion.cli.options import DataOption, JsonOption
 
+_MAX_DIGITS = 9
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -36,7 +38,7 @@ def predict(
     from edgefashion import runs
     from edgefashion.cli import console
     from edgefashion.records import SessionSpec
-    from edgefashion.runtimes import default_spec, open_session, resolve_provider
+    from edgefashion.runtimes import default_spec, open_session, resolve_provider, run_all
 
     model = runs.resolve_artifacts([artifact])[0]
     labels = model.manifest.labels
@@ -44,7 +46,7 @@ def predict(
     default = default_spec(model)
     spec = SessionSpec(runtime=default.runtime, provider=resolve_provider(default.runtime, provider))
     with open_session(model, spec) as session:
-        logits = session.run(pictures).astype(np.float64)
+        logits = run_all(session, pictures).astype(np.float64)
     shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
     probabilities = shifted / shifted.sum(axis=1, keepdims=True)
     best = np.argsort(-probabilities, axis=1)[:, :top]
@@ -84,12 +86,12 @@ def load_pictures(
     from edgefashion.errors import UsageError
 
     height, width = (int(size) for size in model.manifest.input.shape[1:])
-    numbered = any(name.isdecimal() for name in names)
+    numbered = any(_is_number(name) for name in names)
     test = load_present(where, note=console.note).test if numbered else None
     pixels: list[NDArray[np.uint8]] = []
     truths: list[str | None] = []
     for name in names:
-        if not name.isdecimal() or test is None:
+        if not _is_number(name) or test is None:
             pixels.append(read_picture(Path(name), (height, width)))
             truths.append(None)
             continue
@@ -98,3 +100,8 @@ def load_pictures(
         pixels.append(test.pixels[int(name)])
         truths.append(model.manifest.labels[int(test.labels[int(name)])])
     return np.stack(pixels), truths
+
+
+def _is_number(name: str) -> bool:
+    # No data set has a picture whose number is longer; Python refuses to read very long ones.
+    return name.isascii() and name.isdecimal() and len(name) <= _MAX_DIGITS

@@ -34,7 +34,7 @@ def quickstart(
     from edgefashion.cli.bench import save_results, show_results
     from edgefashion.cli.export import run_export
     from edgefashion.cli.train import adapted, run_training, show_training
-    from edgefashion.cli.verify import run_verification, show_verification
+    from edgefashion.cli.verify import run_verification, save_verification, show_verification
     from edgefashion.data import load
     from edgefashion.errors import CheckFailed
     from edgefashion.files import locked
@@ -49,6 +49,7 @@ def quickstart(
     models = runs.artifacts_in(folder)
     verification = run_verification(models, split)
     show_verification(verification)
+    save_verification(models, verification)
     if not verification.passed:
         raise CheckFailed("parity does not hold: see the table above")
     with locked(folder):

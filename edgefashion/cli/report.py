@@ -35,7 +35,7 @@ def report(
     from edgefashion import runs
     from edgefashion.cli import console
     from edgefashion.cli.bench import show_results
-    from edgefashion.errors import BadInput
+    from edgefashion.errors import BadInput, UsageError
     from edgefashion.records import BenchReport
 
     path = Path(source) if source and not Path(source).is_dir() and Path(source).suffix else None
@@ -44,12 +44,14 @@ def report(
         raise BadInput(f"{path} does not exist: measure first with `edgefashion bench {path.parent}`")
     result = BenchReport.load(path)
     training, verification = room.companions(path.parent)
+    if out is not None and file_format not in ("table", out.suffix.lower().removeprefix(".")):
+        raise UsageError(f"--format {file_format} and --out {out} disagree: give one of them")
     if out is not None:
         console.note(f"written: {room.save(result, out, training=training, verification=verification)}")
     elif file_format == "table":
         show_results(result)
     elif file_format == "html":
-        page = room.save(result, path.parent / "report.html", training=training, verification=verification)
+        page = room.save(result, path.parent / runs.PAGE, training=training, verification=verification)
         console.note(f"written: {page}")
     else:
         sys.stdout.write(room.render(result, file_format, training=training, verification=verification))

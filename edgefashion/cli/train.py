@@ -84,7 +84,6 @@ def run_training(
     """Train with progress on stderr, then draw; returns the report that was written."""
     from edgefashion import report, runs
     from edgefashion.cli import console
-    from edgefashion.recipes import PUBLISHED_LOSSES
     from edgefashion.records import TrainingReport
     from edgefashion.train import fit
 
@@ -101,23 +100,15 @@ def run_training(
             progress=progress,
         )
     result = TrainingReport.load(folder / runs.TRAINING)
-    published = PUBLISHED_LOSSES if compares_with_published(result) else None
-    report.save_training_plots(result, folder, published_losses=published)
+    report.save_training_plots(result, folder)
     return result
 
 
-def compares_with_published(result: "TrainingReport") -> bool:
-    """Whether the published figures belong beside this result: the same network, on all of the data."""
-    return result.recipe.architecture.name == "seed" and not result.data.is_sample
-
-
 def show_training(result: "TrainingReport", folder: Path) -> None:
-    """Print the report on stdout, beside the published figures where they are of the same network."""
+    """Print the report on stdout."""
     from edgefashion.cli import console
-    from edgefashion.recipes import PUBLISHED_SCORES
     from edgefashion.report.tables import training_table
 
-    published = PUBLISHED_SCORES if compares_with_published(result) else None
-    console.show(training_table(result, published=published))
+    console.show(training_table(result))
     console.note(f"run: {folder} ({result.wall_s:.0f} s of training, {result.cpu_s:.0f} s of CPU)")
     console.note(f"next: edgefashion export {folder} --quantize")

@@ -1,6 +1,5 @@
 """`edgefashion verify`."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -40,8 +39,8 @@ def verify(
 
     Every test picture is used. Default limits: float32 may differ by 64 float32 epsilons of the largest logit and by
     no decision; float16 must agree on 99.8 % of the pictures and lose at most .2 point of accuracy; int8 98.5 % and
-    .5 point. A limit given here replaces all default limits. Writes verify.json beside the models; exit code 1 if any
-    check fails.
+    .5 point. A limit given here takes the place of that default. Verifying a run writes its verify.json; files named
+    one by one are only reported on. Exit code 1 if any check fails.
     """
     from edgefashion import runs
     from edgefashion.cli import console
@@ -52,13 +51,13 @@ def verify(
     found = runs.resolve_artifacts(artifacts or [])
     split = load_present(where, note=console.note)
     given = Limits(max_error_ulps, max_flips, min_agreement, max_accuracy_drop)
-    result = run_verification(
-        found, split, reference=reference, provider=provider, limits=None if given == Limits() else given
-    )
+    result = run_verification(found, split, reference=reference, provider=provider, given=given)
     if as_json:
         console.show_json(result.to_json())
     else:
         show_verification(result)
+    if all(runs.is_folder(name) for name in artifacts or []):
+        save_verification(found, result)
     if not result.passed:
         failed = [parity.artifact.variant for parity in result.results if not parity.passed]
         raise CheckFailed(f"parity does not hold for {', '.join(failed)}")
@@ -70,20 +69,25 @@ def run_verification(
     *,
     reference: str = "auto",
     provider: str = "cpu",
-    limits: "Limits | None" = None,
+    given: "Limits | None" = None,
 ) -> "VerifyReport":
-    """Verify each artifact and write verify.json beside it; returns all results in one report."""
-    from edgefashion import environment, runs
-    from edgefashion.cli import console
-    from edgefashion.files import locked
-    from edgefashion.records import Parity, SessionSpec, VerifyReport
-    from edgefashion.runtimes import resolve_provider
-    from edgefashion.verify import compare, find_reference
+    """Compare each artifact with its reference; limits that are `given` take the place of the default ones.
 
-    truths = {}
-    results: dict[Path, list[Parity]] = {}
-    machine = environment.describe()
+    Raises:
+        BadInput: One of the artifacts is a checkpoint.
+    """
+    from edgefashion import environment
+    from edgefashion.cli import console
+    from edgefashion.errors import BadInput
+    from edgefashion.records import SessionSpec, VerifyReport
+    from edgefashion.runtimes import default_runtime, resolve_provider
+    from edgefashion.verify import Limits, ReferenceLogits, compare, default_limits, find_reference, override
+
+    truths: dict[str, ReferenceLogits] = {}
+    results = []
     for artifact in artifacts:
+        if artifact.manifest.checkpoint_sha256 is None:
+            raise BadInput(f"{artifact.path} is a checkpoint: expected a model exported from one")
         key = artifact.manifest.checkpoint_sha256
         truth = truths.get(key)
         if truth is None:
@@ -91,14 +95,26 @@ def run_verification(
             console.note(f"reference: {truth.source}")
         if not truth.golden:  # golden outputs are one artifact's own
             truths[key] = truth
-        spec = SessionSpec(runtime="onnxruntime", provider=resolve_provider("onnxruntime", provider))
-        parity = compare(artifact, truth, split, spec=spec, limits=limits)
-        results.setdefault(artifact.path.parent, []).append(parity)
-    for folder, parities in results.items():
+        runtime = default_runtime(artifact)
+        spec = SessionSpec(runtime=runtime, provider=resolve_provider(runtime, provider))
+        usual = default_limits(artifact.manifest.precision, len(truth.labels), golden=truth.golden)
+        limits = override(usual, given or Limits())
+        results.append(compare(artifact, truth, split, spec=spec, limits=limits))
+    return VerifyReport(data=split.identity, results=results, environment=environment.describe())
+
+
+def save_verification(artifacts: "list[Artifact]", result: "VerifyReport") -> None:
+    """Write verify.json into the folder of each run, with the results of its own models."""
+    import msgspec
+
+    from edgefashion import runs
+    from edgefashion.files import locked
+
+    for folder in dict.fromkeys(artifact.path.parent for artifact in artifacts):
+        own = {artifact.sha256 for artifact in artifacts if artifact.path.parent == folder}
+        part = [parity for parity in result.results if parity.artifact.sha256 in own]
         with locked(folder):
-            VerifyReport(data=split.identity, results=parities, environment=machine).save(folder / runs.VERIFICATION)
-    everything = [parity for parities in results.values() for parity in parities]
-    return VerifyReport(data=split.identity, results=everything, environment=machine)
+            msgspec.structs.replace(result, results=part).save(folder / runs.VERIFICATION)
 
 
 def show_verification(result: "VerifyReport") -> None:

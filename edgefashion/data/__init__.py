@@ -18,7 +18,7 @@ from edgefashion.data.dataset import (
     load_sample,
     read_folder,
 )
-from edgefashion.errors import BadInput, NotAvailable
+from edgefashion.errors import BadInput, CannotWrite, NotAvailable, UsageError
 
 __all__ = ["Dataset", "Images", "cache_folder", "golden_images", "load", "load_present", "load_sample"]
 
@@ -54,7 +54,7 @@ def load(where: str | Path | None = None, *, note: Note = silent, update_lists: 
         BadInput: A file that was found is not the published one.
         NotAvailable: No source has the data; the message names what was tried.
     """
-    present = _chosen(where) or _on_this_machine(note)
+    present = _chosen(where, note) or _on_this_machine(note)
     if present is not None:
         return present
     cache = cache_folder()
@@ -82,17 +82,20 @@ def load_present(where: str | Path | None = None, *, note: Note = silent) -> Dat
 
     The sample names itself in its identity, and every report shows that name.
     """
-    present = _chosen(where) or _on_this_machine(note)
+    present = _chosen(where, note) or _on_this_machine(note)
     if present is not None:
         return present
     note("the full data set is not on this machine: using the bundled sample; `edgefashion data` fetches all of it")
     return load_sample()
 
 
-def _chosen(where: str | Path | None) -> Dataset | None:
-    chosen = where if where is not None else os.environ.get("EDGEFASHION_DATA")
-    if chosen is None or chosen == "":
+def _chosen(where: str | Path | None, note: Note) -> Dataset | None:
+    if where is not None and str(where) == "":
+        raise UsageError("an empty name was given for the data: expected a folder or 'sample'")
+    chosen = where or os.environ.get("EDGEFASHION_DATA")
+    if not chosen:
         return None
+    note(f"data: {chosen}, as {'the call says' if where else 'EDGEFASHION_DATA says'}")
     if str(chosen) == "sample":
         return load_sample()
     folder = Path(chosen)
@@ -109,7 +112,7 @@ def _on_this_machine(note: Note) -> Dataset | None:
             continue
         try:
             dataset = read_folder(folder, FASHION_MNIST, origin=str(folder))
-        except BadInput as error:
+        except (BadInput, CannotWrite) as error:
             # A damaged cache must not stop a run that another source can serve; the damage is said aloud.
             note(f"{name}: {error}")
         else:

@@ -34,6 +34,8 @@ def read_picture(path: Path, shape: tuple[int, int]) -> NDArray[np.uint8]:
             grey = _to_grey(upright)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise BadInput(f"{path} is not a sound PNG or JPEG picture: {error}") from None
+    if min(grey.shape) * min(shape) < max(grey.shape):
+        raise BadInput(f"{path} has {width} by {height} pixels: too narrow to be fitted into {shape[1]} by {shape[0]}")
     if _border_level(grey) > _HALF:
         grey = 255 - grey
     fitted = ImageOps.pad(Image.fromarray(grey), (shape[1], shape[0]), method=Image.Resampling.LANCZOS, color=0)
@@ -42,6 +44,8 @@ def read_picture(path: Path, shape: tuple[int, int]) -> NDArray[np.uint8]:
 
 def _to_grey(picture: Image.Image) -> NDArray[np.uint8]:
     """uint8[H, W]; what is transparent becomes black, the data set's background."""
+    if picture.mode.startswith("I"):  # 16 bits a pixel, which convert() would cut off at 255
+        return (np.asarray(picture).clip(0, 65535) // 257).astype(np.uint8)
     if "transparency" not in picture.info and "A" not in picture.getbands():
         return np.asarray(picture.convert("L"))
     layered = np.asarray(picture.convert("LA"), dtype=np.float64)

@@ -33,7 +33,7 @@ class DataIdentity(Record, frozen=True):
     """Which pictures a result was made with."""
 
     name: str
-    sha256: str  # over the four decompressed files
+    sha256: str  # over the hex SHA-256 of the four decompressed files, one after the other
     train_images: int
     validation_images: int
     test_images: int

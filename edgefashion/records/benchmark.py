@@ -40,11 +40,6 @@ class Cell(Record, frozen=True):
     session: SessionSpec
     batch: int
 
-    @property
-    def what(self) -> str:
-        """The cell in words, without the mark of a duplicate."""
-        return f"{self.artifact.variant} · {self.session.runtime} · {self.session.provider}"
-
 
 class Plan(Record, frozen=True):
     """What will be measured, and in what order it will be drawn."""

@@ -90,15 +90,12 @@ def companions(run: Path) -> tuple[TrainingReport | None, VerifyReport | None]:
     )
 
 
-def save_training_plots(
-    training: TrainingReport, run: Path, *, published_losses: tuple[float, float] | None = None
-) -> list[Path]:
+def save_training_plots(training: TrainingReport, run: Path) -> list[Path]:
     """Draw the confusion matrix and the losses into the run's folder of plots; returns both paths.
 
     Args:
         training: What training measured.
         run: Folder of the run.
-        published_losses: Final training and validation loss to draw beside the measured ones.
 
     Raises:
         CannotWrite: The disk is full or the place is forbidden.
@@ -110,7 +107,7 @@ def save_training_plots(
     )
     return [
         plots.save(confusion, run / PLOTS / "confusion_matrix.png"),
-        plots.save(plots.losses(training, published=published_losses), run / PLOTS / "training_validation_loss.png"),
+        plots.save(plots.losses(training), run / PLOTS / "training_validation_loss.png"),
     ]
 
 

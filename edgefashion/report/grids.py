@@ -1,9 +1,10 @@
 """Every table once, as plain text in cells; `tables`, `html` and `text` only dress it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from edgefashion.recipes import published_scores
 from edgefashion.records import Environment, EpochMetrics, Parity, TrainingReport, VerifyReport
 from edgefashion.report import format as fmt
 from edgefashion.report.format import MISSING, clean
@@ -39,9 +40,9 @@ class Grid:
     notes: tuple[str, ...] = ()
 
 
-def training_grid(report: TrainingReport, *, published: Mapping[str, float] | None = None) -> Grid:
-    """A classification report of the test pictures; `published` holds F1 by class, "accuracy", "weighted avg"."""
-    known = published or {}
+def training_grid(report: TrainingReport) -> Grid:
+    """A classification report of the test pictures, beside the published F1 scores where they belong."""
+    known = published_scores(report) or {}
     quality = report.test
     scores = [
         Row((clean(each.label), *map(fmt.score, (each.precision, each.recall, each.f1)), fmt.count(each.images)))

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from edgefashion.recipes import published_losses
 from edgefashion.records import BenchReport, Quality, TrainingReport
 from edgefashion.report import format as fmt
 from edgefashion.report.drawing import (
@@ -74,8 +75,9 @@ def confusion_matrix(quality: Quality, labels: Sequence[str], title: str, *, not
 
 
 @styled
-def losses(training: TrainingReport, *, published: tuple[float, float] | None = None) -> Figure:
-    """Training and validation loss by epoch; `published` holds the final losses of both, drawn as dashes."""
+def losses(training: TrainingReport) -> Figure:
+    """Training and validation loss by epoch; the published final losses, where they belong, drawn as dashes."""
+    published = published_losses(training)
     figure = new_figure(7.2, 4.2, title=f"Loss of {training.recipe.name}", notes=data_notes(training.data))
     axes = figure.add_subplot()
     epochs = [each.epoch for each in training.history]

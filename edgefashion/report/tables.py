@@ -1,6 +1,6 @@
 """Tables for a terminal."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from rich import box
@@ -34,14 +34,9 @@ _PARITY_LINES = (
 _LAST_CELL_STYLES = {"good": "green", "bad": "bold red"}
 
 
-def training_table(report: TrainingReport, *, published: Mapping[str, float] | None = None) -> Table:
-    """Precision, recall, F1 and pictures of each class, then accuracy and weighted average.
-
-    Args:
-        report: What training measured on the test pictures.
-        published: F1 to show beside it, by class name; may hold "accuracy" and "weighted avg" as well.
-    """
-    return _table(training_grid(report, published=published))
+def training_table(report: TrainingReport) -> Table:
+    """Precision, recall, F1 and pictures of each class, then accuracy and weighted average."""
+    return _table(training_grid(report))
 
 
 def parity_table(report: VerifyReport) -> Table:

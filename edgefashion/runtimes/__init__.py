@@ -96,9 +96,24 @@ def open_session(artifact: Artifact, spec: SessionSpec) -> Session:
     return session
 
 
+def runtimes_for(artifact: Artifact) -> list[str]:
+    """Every registered runtime that opens the artifact's format, the built-in ones first; none is imported."""
+    return [name for name in RUNTIMES.names() if artifact.manifest.format in RUNTIMES.load(name).FORMATS]
+
+
+def default_runtime(artifact: Artifact) -> str:
+    """The first runtime that opens the artifact's format."""
+    return runtimes_for(artifact)[0]
+
+
+def is_installed(runtime: str) -> bool:
+    """Whether the runtime's package is installed; imports nothing but the runtime's file here."""
+    return installed(RUNTIMES.load(runtime).PACKAGE) is not None
+
+
 def default_spec(artifact: Artifact, *, threads: int = 1) -> SessionSpec:
     """The first runtime that opens the artifact's format, on the CPU."""
-    runtime = "onnxruntime" if artifact.manifest.format == "onnx" else "pytorch"
+    runtime = default_runtime(artifact)
     return SessionSpec(runtime=runtime, provider=resolve_provider(runtime, "cpu"), threads=threads)
 
 

@@ -56,7 +56,8 @@ class TorchSession:
 
         from edgefashion.models.checkpoint import load_model
 
-        # The counts are the process's own: each bench worker holds one session.
+        # torch counts threads by process, not by session: the count before is given back at the end.
+        self._threads_before = torch.get_num_threads()
         torch.set_num_threads(spec.threads)
         with contextlib.suppress(RuntimeError):  # can be set only once in a process
             torch.set_num_interop_threads(1)
@@ -95,5 +96,6 @@ class TorchSession:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Drop the model, which frees its memory."""
+        """Drop the model, which frees its memory, and give back the thread count."""
+        self._torch.set_num_threads(self._threads_before)
         del self._model

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
 import torch
 from torch import Tensor
 
@@ -91,14 +92,15 @@ def fit(
         device: auto, cpu, cuda or mps.
         threads: torch's threads; all usable cores by default.
         resume: Go on where an interrupted training in `out` stopped.
-        overwrite: Replace a finished run in `out`.
+        overwrite: Remove what an earlier run left in `out`, its models and results too, and start anew.
         progress: Is told what happens.
 
     Returns:
         The checkpoint.
 
     Raises:
-        UsageError: The recipe is unknown, `out` holds a finished run, or there is nothing to resume.
+        UsageError: The recipe is unknown, `out` holds a finished run, there is nothing to resume, or what there is
+            belongs to another recipe, seed or data set.
         NotAvailable: The device is not on this machine.
         CheckFailed: The loss diverged.
         CannotWrite: The folder is locked or not writable.
@@ -108,6 +110,8 @@ def fit(
     place = find_device(device)
     threads = threads or len(environment.usable_cpus())
     progress = progress or Silent()
+    if resume and overwrite:
+        raise UsageError("an interrupted training is resumed or overwritten, not both")
     if not 0 <= seed <= saved_state.MAX_SEED:
         raise UsageError(f"the seed {seed} is out of range: expected 0 to {saved_state.MAX_SEED}")
     if recipe.epochs < 1:
@@ -117,7 +121,8 @@ def fit(
     with locked(out), deterministic(threads):
         if runs.is_finished(out) and not overwrite:
             raise UsageError(f"{out} holds a finished run: choose another folder with --out, or add --overwrite")
-        (out / runs.TRAINING).unlink(missing_ok=True)  # what follows replaces it; until then the run is unfinished
+        if overwrite:
+            runs.clear(out)
         blank = ResumeState(
             recipe=recipe,
             seed=seed,
@@ -155,7 +160,8 @@ class _Training:
         for warning in saved_state.check_same_run(saved, self.state):
             self.progress.note(warning)
         self.best = saved_state.restore(arrays, self.model, self.optimizer)
-        self.state = saved
+        here = self.state
+        self.state = msgspec.structs.replace(saved, threads=here.threads, device=here.device)
 
     def run(self) -> None:
         recipe, first = self.state.recipe, len(self.state.history) + 1
@@ -192,8 +198,6 @@ class _Training:
             self.progress.epoch(metrics)
 
     def _remember(self, metrics: EpochMetrics, wall_s: float, cpu_s: float) -> None:
-        import msgspec
-
         before = self.state.history
         best = min((seen.validation_loss for seen in before), default=float("inf"))
         improved = metrics.validation_loss < best

@@ -8,10 +8,10 @@ import numpy as np
 
 from edgefashion.artifact import Artifact
 from edgefashion.data import Dataset
-from edgefashion.errors import CheckFailed
+from edgefashion.errors import CheckFailed, UsageError
 from edgefashion.records import Parity, SessionSpec
 from edgefashion.runtimes import Logits, default_spec, in_words, open_session, run_all
-from edgefashion.verify.parity import DEFAULT_LIMITS, Limits, differences, judge
+from edgefashion.verify.parity import DEFAULT_LIMITS, Limits, default_limits, differences, judge, override
 from edgefashion.verify.quality import measure_quality
 from edgefashion.verify.reference import ReferenceLogits, find_reference, from_artifact
 
@@ -20,9 +20,11 @@ __all__ = [
     "Limits",
     "ReferenceLogits",
     "compare",
+    "default_limits",
     "find_reference",
     "from_artifact",
     "measure_quality",
+    "override",
 ]
 
 
@@ -41,13 +43,14 @@ def compare(
         reference: An artifact, which is run on the test pictures of `data`, or logits from `find_reference`.
         data: Gives the class names, and the test pictures when `reference` is an artifact.
         spec: Runtime and provider; ONNX Runtime's CPU provider for ONNX by default.
-        limits: Instead of the default limits of the candidate's precision.
+        limits: Instead of the default limits of the candidate's precision, all of them.
 
     Returns:
         The figures and the checks made on them; nothing is raised when a check fails.
 
     Raises:
         CheckFailed: Logits are not finite, so that no figure could be computed.
+        UsageError: The limits say nothing about this reference.
         NotAvailable: The runtime or provider is not here.
     """
     truth = from_artifact(reference, data) if isinstance(reference, Artifact) else reference
@@ -61,7 +64,12 @@ def compare(
     if not truth.golden:
         quality = measure_quality(logits, truth.labels, data.labels)
         reference_quality = measure_quality(truth.logits, truth.labels, data.labels)
+    precision = candidate.manifest.precision
+    limits = limits or default_limits(precision, len(truth.labels), golden=truth.golden)
     drop = reference_quality.accuracy - quality.accuracy if quality and reference_quality else None
+    checks = judge(found, limits, accuracy_drop=drop)
+    if not checks:
+        raise UsageError(f"no limit applies to {truth.source}: give one of error, flips or agreement")
     return Parity(
         artifact=candidate.info,
         runtime=f"{in_words(spec)} · {spec.provider}",
@@ -76,7 +84,7 @@ def compare(
         flips=found.flips,
         reference_quality=reference_quality,
         quality=quality,
-        checks=judge(found, limits or DEFAULT_LIMITS[candidate.manifest.precision], accuracy_drop=drop),
+        checks=checks,
     )
 
 

@@ -1,6 +1,7 @@
 """Two sets of logits beside each other: figures first, then limits."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,8 +31,8 @@ class Limits:
 
 
 # float32: runtimes differ only in the order of their sums. A sum of n products in another order is off by about
-# sqrt(n) units in the last place: 34 for the 1,152 products of the widest convolution here. 64 leaves a factor of
-# two; what was measured is 3 to 8, and the smallest wrong constant in a graph shows as thousands.
+# sqrt(n) units in the last place: 34 for the 1,152 products of the longest sum here, a fully connected layer's.
+# 64 leaves a factor of two; what was measured is 3 to 8, and the smallest wrong constant in a graph shows as thousands.
 #
 # float16 and int8: rounding moves logits by design, so decisions are judged. If 1.5 % of 10,000 decisions change at
 # random, accuracy moves by ±.25 point (two standard deviations); a drop of .5 point is then no accident.
@@ -40,6 +41,35 @@ DEFAULT_LIMITS: dict[Precision, Limits] = {
     "float16": Limits(min_agreement=0.998, max_accuracy_drop=0.002),
     "int8": Limits(min_agreement=0.985, max_accuracy_drop=0.005),
 }
+
+# Golden outputs are the artifact's own: another machine must repeat them. float32 up to the order of sums, float16 up
+# to four of its epsilons, int8 up to 5 % of the largest logit, about ten of its steps; and no decision may change.
+GOLDEN_LIMITS: dict[Precision, Limits] = {
+    "float32": Limits(max_error_ulps=64, max_flips=0),
+    "float16": Limits(max_error_ulps=4 * 2**13, max_flips=0),
+    "int8": Limits(max_error_ulps=0.05 * 2**23, max_flips=0),
+}
+
+
+def default_limits(precision: Precision, images: int, *, golden: bool = False) -> Limits:
+    """The limits for a precision on a number of pictures.
+
+    Where there are few pictures, the accuracy drop that is allowed grows to two standard deviations of what
+    the allowed disagreement does to accuracy by chance: 2 sqrt((1 - agreement) / images).
+    """
+    if golden:
+        return GOLDEN_LIMITS[precision]
+    limits = DEFAULT_LIMITS[precision]
+    if limits.max_accuracy_drop is None or limits.min_agreement is None:
+        return limits
+    chance = 2 * math.sqrt((1 - limits.min_agreement) / images)
+    return replace(limits, max_accuracy_drop=max(limits.max_accuracy_drop, chance))
+
+
+def override(limits: Limits, given: Limits) -> Limits:
+    """`limits` with those that are not None in `given` put in their place."""
+    changed = {name: value for name, value in asdict(given).items() if value is not None}
+    return replace(limits, **changed)
 
 
 @dataclass(frozen=True)

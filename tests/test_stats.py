@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binom, binomtest
+from scipy.stats import binom
 
 from edgefashion.stats import (
     log_interval,
     paired_ratio,
     percentile,
-    sign_test,
     smallest_sample_for,
     t_interval,
 )
@@ -129,10 +128,3 @@ def test_percentile_needs_enough_values() -> None:
     values = np.arange(1, 369)
     assert percentile(values[:-1], 0.99) is None
     assert pytest.approx(1 + 0.99 * 367) == percentile(values, 0.99)
-
-
-@given(st.integers(0, 300), st.integers(0, 300))
-def test_sign_test_is_the_exact_binomial_test(wins: int, losses: int) -> None:
-    """The p-value is scipy's; no trials decide nothing."""
-    expected = binomtest(wins, wins + losses).pvalue if wins + losses else 1.0
-    assert pytest.approx(expected, rel=1e-9, abs=1e-300) == sign_test(wins, losses)

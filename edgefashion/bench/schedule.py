@@ -44,23 +44,22 @@ def run_schedule(plan: Plan, jobs: Mapping[str, Job], scratch: Path, done: Gener
     alive = [cell.label for cell in plan.cells]
     started = time.monotonic()
     longest_s = 0.0
-    for generation in range(plan.max_generations):
-        spent_s = time.monotonic() - started
-        if not alive or (generation >= _MIN_GENERATIONS and spent_s + longest_s > plan.budget_s):
-            break
-        try:
+    try:
+        for generation in range(plan.max_generations):
+            spent_s = time.monotonic() - started
+            if not alive or (generation >= _MIN_GENERATIONS and spent_s + longest_s > plan.budget_s):
+                break
             with ExitStack() as stack:
                 workers = _start(shuffle.sample(alive, len(alive)), jobs, scratch, stack, raw)
                 blocks = _interleave(workers, plan.rounds, shuffle, raw)
                 raw.launches += [_launch(label, generation, workers[label], blocks[label]) for label in blocks]
-        except KeyboardInterrupt:
-            if generation == 0:
-                raise
-            raw.interrupted = True
-            break
-        alive = [label for label in alive if label in blocks]
-        longest_s = max(longest_s, time.monotonic() - started - spent_s)
-        done(generation + 1, time.monotonic() - started, raw.launches)
+            alive = [label for label in alive if label in blocks]
+            longest_s = max(longest_s, time.monotonic() - started - spent_s)
+            done(generation + 1, time.monotonic() - started, raw.launches)
+    except KeyboardInterrupt:
+        if not raw.launches:
+            raise
+        raw.interrupted = True
     return raw
 
 

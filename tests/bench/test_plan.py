@@ -1,8 +1,11 @@
 """What will be measured."""
 
+from pathlib import Path
+
+import msgspec
 import pytest
 
-from edgefashion.artifact import Artifact
+from edgefashion.artifact import Artifact, open_artifact
 from edgefashion.bench.plan import DUPLICATE_MARK, cores_for, make_plan
 from edgefashion.environment import usable_cpus
 from edgefashion.errors import NotAvailable, UsageError
@@ -11,6 +14,7 @@ from edgefashion.records import Plan
 
 def plan(artifacts: list[Artifact], **changes: object) -> Plan:
     settings = {
+        "runtimes": None,
         "providers": ["cpu"],
         "threads": [1],
         "batches": [1],
@@ -43,15 +47,32 @@ def test_the_reference_can_be_chosen(checkpoint: Artifact, fp32: Artifact) -> No
 
 
 def test_settings_that_make_no_sense_are_refused(fp32: Artifact) -> None:
-    """More threads than cores, empty batches, no budget, one artifact twice."""
+    """More threads than cores, empty batches, no budget or an endless one."""
     with pytest.raises(UsageError, match="threads"):
         plan([fp32], threads=[len(usable_cpus()) + 1])
     with pytest.raises(UsageError, match="batch"):
         plan([fp32], batches=[0])
-    with pytest.raises(UsageError, match="budget"):
-        plan([fp32], budget_s=0)
-    with pytest.raises(UsageError, match="twice"):
-        plan([fp32, fp32])
+    for budget_s in (0, float("nan"), float("inf")):
+        with pytest.raises(UsageError, match="budget"):
+            plan([fp32], budget_s=budget_s)
+    with pytest.raises(UsageError, match="nothing to measure"):
+        plan([fp32], runtimes=["pytorch"])
+
+
+def test_what_is_asked_for_twice_is_measured_once(fp32: Artifact) -> None:
+    """The same artifact, thread count, batch or provider again makes no further cell."""
+    repeated = plan([fp32, fp32], threads=[1, 1], batches=[1, 1], providers=["cpu", "CPUExecutionProvider"])
+    assert [cell.label for cell in plan([fp32]).cells] == [cell.label for cell in repeated.cells]
+
+
+def test_artifacts_of_one_name_are_told_apart(fp32: Artifact, tiny_run: Path) -> None:
+    """Two different files that call themselves the same get their digests into their labels."""
+    static = open_artifact(tiny_run / "int8-static.onnx")
+    twin = Artifact(static.path, msgspec.structs.replace(static.manifest, variant="fp32"), static.content)
+    labels = [cell.label for cell in plan([fp32, twin]).cells]
+    assert len(labels) == len(set(labels))
+    assert fp32.sha256[:8] in labels[0]
+    assert twin.sha256[:8] in labels[1]
 
 
 def test_a_misspelt_provider_is_refused_with_the_right_spelling(fp32: Artifact) -> None:

@@ -28,6 +28,14 @@ def test_what_the_machine_makes_of_nothing_ranks_nothing(plan_of) -> None:
     assert rank("b", Interval(1.50, 1.45, 1.55), plan, duplicate=DISTURBED) == "slower"
 
 
+def test_an_uncertain_copy_is_a_warning_for_ranks_too(plan_of) -> None:
+    """A copy at 1.05 whose interval holds 1 is a disturbed run all the same: 3 % is then no difference."""
+    uncertain = Interval(value=1.05, low=0.90, high=1.22)
+    plan = plan_of(["ref", "b", "copy"])
+    assert rank("b", Interval(0.97, 0.96, 0.98), plan, duplicate=uncertain) == "no difference found"
+    assert rank("b", Interval(0.90, 0.88, 0.92), plan, duplicate=uncertain) == "faster"
+
+
 def test_without_enough_launches_nothing_is_said(plan_of) -> None:
     """No ratio, no rank; the reference is the reference."""
     plan = plan_of(["ref", "b", "copy"])

@@ -65,6 +65,19 @@ def test_a_worker_that_crashes_is_reported_with_its_signal(job: Job, tmp_path: P
             worker.block()
 
 
+def test_a_worker_that_fails_in_a_block_says_why(job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error between two blocks is its reason, not a bug of the parent's."""
+    wrapper = tmp_path / "python"
+    script = "import edgefashion.bench.worker as w\n"
+    script += "def broken(*_): raise ValueError('out of luck')\n"
+    script += "def late(job, old=w.prepare):\n    found = old(job)\n    w.time_block = broken\n    return found\n"
+    wrapper.write_text(f"#!{sys.executable}\n{script}w.prepare = late\nw.main()\n")
+    wrapper.chmod(0o755)
+    monkeypatch.setattr(launch.sys, "executable", str(wrapper))
+    with Worker(job, tmp_path / "errors") as worker, pytest.raises(WorkerFailed, match="ValueError: out of luck"):
+        worker.block()
+
+
 def test_a_worker_that_hangs_is_ended(job: Job, tmp_path: Path) -> None:
     """Stopped, it does not answer; the parent waits only so long and leaves no process behind."""
     worker = Worker(job, tmp_path / "errors")

@@ -13,6 +13,7 @@ import pytest
 
 from edgefashion import __version__
 from edgefashion.cli.app import COMMANDS
+from edgefashion.records import BenchReport
 
 HEAVY = ("torch", "torchvision", "onnx", "onnxruntime", "scipy", "sklearn", "matplotlib", "numpy", "rich", "jinja2")
 
@@ -118,6 +119,7 @@ def test_a_bug_exits_with_70_and_says_how_to_report_it(run, monkeypatch) -> None
 def test_debug_shows_the_traceback(process) -> None:
     """With --debug the error keeps its history."""
     outcome = process("--debug", "verify", "nothing.onnx")
+    assert outcome.code == 4
     assert "Traceback" in outcome.err
     assert "BadInput" in outcome.err
 
@@ -160,17 +162,20 @@ def test_an_interrupted_training_leaves_nothing_half_written(launched, process, 
 
 
 def test_a_benchmark_that_is_interrupted_leaves_no_worker(launched, tiny_run, tmp_path) -> None:
-    """Ctrl-C while workers run: 130, no result file, no process left."""
+    """Ctrl-C while workers run: exit code 130, no process left, and what was measured is kept, marked partial."""
     child = launched("bench", tiny_run / "fp32.onnx", "--out", tmp_path / "out", "--runtime", "onnxruntime")
     line = ""
-    while "generation 1" not in line:
+    while "generation 2" not in line:
         line = child.stderr.readline()
-        assert line, "the benchmark ended before its first generation"
+        assert line, "the benchmark ended before its second generation"
     child.send_signal(signal.SIGINT)
-    child.communicate(timeout=60)
+    out, _ = child.communicate(timeout=60)
     assert child.returncode == 130
-    assert not (tmp_path / "out" / "bench.json").exists()
     assert not _workers_of(child.pid)
+    assert "partial" in out
+    result = BenchReport.load(tmp_path / "out" / "bench.json")
+    assert result.partial
+    assert {2} <= {each.launches for each in result.results}
 
 
 def _workers_of(parent: int) -> list[str]:
@@ -234,14 +239,39 @@ def test_two_commands_in_one_folder_do_not_overwrite_each_other(run, own_run) ->
 
 def test_golden_outputs_are_each_models_own(run, own_run) -> None:
     """Without torch and the full reference, every model answers its own golden pictures exactly as when it was made."""
-    from edgefashion.records import VerifyReport
-
     for name in ("checkpoint.safetensors", "reference.safetensors"):
         (own_run / name).rename(own_run / f"{name}.away")
     models = [own_run / f"{variant}.onnx" for variant in ("fp32", "int8-dynamic", "int8-static")]
-    assert run("verify", *models).code == 0
-    found = VerifyReport.load(own_run / "verify.json")
-    assert [parity.max_abs for parity in found.results] == [0.0, 0.0, 0.0]
+    outcome = run("verify", *models, "--json")
+    assert outcome.code == 0
+    assert [each["max_abs"] for each in json.loads(outcome.out)["results"]] == [0.0, 0.0, 0.0]
+
+
+def test_files_named_one_by_one_leave_the_runs_proof_alone(run, own_run) -> None:
+    """Only verifying the run itself writes its verify.json."""
+    assert run("verify", own_run, "--min-agreement", "0.5", "--max-accuracy-drop", "1").code == 0
+    proof = (own_run / "verify.json").read_bytes()
+    assert run("verify", own_run / "fp16.onnx", "--reference", "golden").code == 0
+    assert proof == (own_run / "verify.json").read_bytes()
+
+
+def test_a_checkpoint_is_no_exported_model(run, own_run) -> None:
+    """There is nothing to compare it with: the sentence says what was expected."""
+    outcome = run("verify", own_run / "checkpoint.safetensors")
+    assert outcome.code == 4
+    assert "expected a model exported from one" in outcome.error_lines[0]
+
+
+def test_overwriting_leaves_nothing_of_the_old_run(run, own_run) -> None:
+    """Models of other weights beside a new checkpoint would be measured as its own."""
+    pytest.importorskip("torch")
+    arguments = ("train", "--recipe", "seed-sample", "--epochs", "1", "--out", own_run)
+    assert run(*arguments).code == 2
+    assert run(*arguments, "--resume", "--overwrite").code == 2
+    assert (own_run / "fp32.onnx").exists()
+    assert run(*arguments, "--overwrite").code == 0
+    assert list(own_run.glob("*.onnx")) == []
+    assert not (own_run / "verify.json").exists()
 
 
 def test_json_is_one_document(run, own_run) -> None:

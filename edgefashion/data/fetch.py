@@ -39,7 +39,7 @@ def from_torchvision(cache: Path, note: Note) -> None:
                 torchvision_shim.load().datasets.FashionMNIST(str(folder), download=True)
         except (OSError, RuntimeError) as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[-1]
-            raise NotAvailable(f"torchvision's download failed: {reason}") from error
+            raise NotAvailable(f"its download failed: {reason}") from error
         _keep(folder, cache)
 
 

@@ -1,10 +1,8 @@
 """The training itself: recipe and data set in, checkpoint out, resumable after every epoch."""
 
 import math
-import os
 import time
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 import torch
@@ -13,7 +11,7 @@ from torch import Tensor
 from edgefashion import environment, runs, tensors
 from edgefashion.artifact import Artifact, from_content, open_artifact, stamp_checkpoint
 from edgefashion.data import Dataset, Images, golden_images
-from edgefashion.errors import CheckFailed, NotAvailable, UsageError
+from edgefashion.errors import CheckFailed, UsageError
 from edgefashion.files import atomic_write, locked
 from edgefashion.models import Classifier, build, count_parameters
 from edgefashion.models.checkpoint import load_weights, weights_of
@@ -31,40 +29,10 @@ from edgefashion.records import (
 )
 from edgefashion.train import state as saved_state
 from edgefashion.train.augment import compose
+from edgefashion.train.device import find_device
 from edgefashion.train.loop import deterministic, evaluate, predict, train_epoch
+from edgefashion.train.progress import Progress, Silent
 from edgefashion.verify.quality import measure_quality
-
-
-class Progress(Protocol):
-    """What a training tells whoever watches."""
-
-    def start(self, recipe: Recipe, images: int, first_epoch: int) -> None:
-        """Training starts, or goes on, with `first_epoch`; an epoch has `images` pictures."""
-
-    def step(self, images_done: int, loss: float) -> None:
-        """One batch of the current epoch is done."""
-
-    def epoch(self, metrics: EpochMetrics) -> None:
-        """One epoch is done."""
-
-    def note(self, text: str) -> None:
-        """Something worth a line."""
-
-
-class Silent:
-    """A progress that nobody watches."""
-
-    def start(self, recipe: Recipe, images: int, first_epoch: int) -> None:
-        """Say nothing."""
-
-    def step(self, images_done: int, loss: float) -> None:
-        """Say nothing."""
-
-    def epoch(self, metrics: EpochMetrics) -> None:
-        """Say nothing."""
-
-    def note(self, text: str) -> None:
-        """Say nothing."""
 
 
 def fit(
@@ -241,26 +209,6 @@ class _Training:
         ).save(self.out / runs.TRAINING)
         (self.out / runs.RESUME).unlink(missing_ok=True)
         return open_artifact(path)
-
-
-def find_device(name: str) -> torch.device:
-    """The device that `name` means here; "auto" prefers cuda, then mps, then cpu.
-
-    Raises:
-        UsageError: The name is none of auto, cpu, cuda, mps.
-        NotAvailable: The device is not on this machine.
-    """
-    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if name == "auto":
-        name = next(device for device, here in present.items() if here)
-    if name not in present:
-        raise UsageError(f"unknown device {name!r}: known are auto, {', '.join(present)}")
-    if not present[name]:
-        raise NotAvailable(f"torch {torch.__version__} finds no {name} device here: use --device cpu or auto")
-    if name == "cuda":
-        # cuBLAS is deterministic only with a fixed workspace, which it reads when it is first used.
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    return torch.device(name)
 
 
 def build_for(recipe: Recipe, data: Dataset) -> Classifier:

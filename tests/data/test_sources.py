@@ -305,7 +305,7 @@ def test_torchvision_fails(
     machine.install_debian(known_at_once=True)
     found = data.load(note=machine.notes.append)
     assert found.origin.endswith("(fetched through Debian)")
-    assert f"torchvision: torchvision's download failed: {reason}" in machine.notes
+    assert f"torchvision: its download failed: {reason}" in machine.notes
 
 
 @pytest.mark.skipif(

@@ -18,9 +18,9 @@ from edgefashion.files import locked  # noqa: E402
 from edgefashion.models.checkpoint import load_model, weights_of  # noqa: E402
 from edgefashion.records import EpochMetrics, Recipe, Reference, TrainingReport  # noqa: E402
 from edgefashion.runtimes import default_spec, open_session, run_all  # noqa: E402
+from edgefashion.train.device import find_device  # noqa: E402
 from edgefashion.train.loop import deterministic, evaluate  # noqa: E402
 from edgefashion.train.state import seed_epoch  # noqa: E402
-from edgefashion.train.training import find_device  # noqa: E402
 from edgefashion.verify import measure_quality  # noqa: E402
 
 

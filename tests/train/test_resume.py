@@ -15,7 +15,7 @@ from edgefashion.artifact import Artifact, open_artifact
 from edgefashion.data import Dataset
 from edgefashion.errors import BadInput, UsageError
 from edgefashion.records import EpochMetrics, Recipe, TrainingReport
-from edgefashion.train.training import Silent
+from edgefashion.train.progress import Silent
 
 
 class StopAfter(Silent):
@@ -79,7 +79,7 @@ def test_killed_training_resumes(tiny_recipe: Recipe, sample: Dataset, tmp_path:
 import sys, time
 import msgspec
 from edgefashion import data, train
-from edgefashion.train.training import Silent
+from edgefashion.train.progress import Silent
 
 class Stall(Silent):
     epochs_done = 0

@@ -1,6 +1,7 @@
 """A picture from a file, as the data set would have it: grey, small, bright garment on black."""
 
 import io
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ def read_picture(path: Path, shape: tuple[int, int]) -> NDArray[np.uint8]:
     """
     content = read_bounded(path, _MAX_FILE_BYTES)
     try:
-        with Image.open(io.BytesIO(content), formats=("PNG", "JPEG")) as picture:
+        with _open(content) as picture:
             width, height = picture.size
             if width * height > _MAX_PIXELS:
                 raise BadInput(f"{path} has {width} by {height} pixels: expected at most {_MAX_PIXELS:,} in all")
@@ -40,6 +41,13 @@ def read_picture(path: Path, shape: tuple[int, int]) -> NDArray[np.uint8]:
         grey = 255 - grey
     fitted = ImageOps.pad(Image.fromarray(grey), (shape[1], shape[0]), method=Image.Resampling.LANCZOS, color=0)
     return np.asarray(fitted, dtype=np.uint8)
+
+
+def _open(content: bytes) -> Image.Image:
+    with warnings.catch_warnings():
+        # Pillow warns of large pictures on stderr; ours are bounded by the caller, with an error.
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        return Image.open(io.BytesIO(content), formats=("PNG", "JPEG"))
 
 
 def _to_grey(picture: Image.Image) -> NDArray[np.uint8]:

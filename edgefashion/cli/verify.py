@@ -104,17 +104,32 @@ def run_verification(
 
 
 def save_verification(artifacts: "list[Artifact]", result: "VerifyReport") -> None:
-    """Write verify.json into the folder of each run, with the results of its own models."""
+    """Write verify.json into the folder of each run, with the results of its own models.
+
+    A proof of the same models on more pictures is kept: a trial on the sample does not replace it.
+    """
     import msgspec
 
     from edgefashion import runs
+    from edgefashion.cli import console
     from edgefashion.files import locked
+    from edgefashion.records import VerifyReport
 
     for folder in dict.fromkeys(artifact.path.parent for artifact in artifacts):
         own = {artifact.sha256 for artifact in artifacts if artifact.path.parent == folder}
         part = [parity for parity in result.results if parity.artifact.sha256 in own]
+        path = folder / runs.VERIFICATION
+        before = VerifyReport.load(path) if path.is_file() else None
+        if before and _proves_more(before, own, result.data.test_images):
+            console.note(f"{path} keeps its proof on {before.data.test_images:,} pictures")
+            continue
         with locked(folder):
-            msgspec.structs.replace(result, results=part).save(folder / runs.VERIFICATION)
+            msgspec.structs.replace(result, results=part).save(path)
+
+
+def _proves_more(before: "VerifyReport", models: set[str], images: int) -> bool:
+    proven = {parity.artifact.sha256 for parity in before.results}
+    return before.data.test_images > images and models <= proven
 
 
 def show_verification(result: "VerifyReport") -> None:

@@ -255,6 +255,18 @@ def test_files_named_one_by_one_leave_the_runs_proof_alone(run, own_run) -> None
     assert proof == (own_run / "verify.json").read_bytes()
 
 
+def test_a_trial_does_not_replace_a_larger_proof(run, tmp_path) -> None:
+    """The committed run's proof on 10,000 pictures survives a verification on the sample."""
+    import shutil
+
+    own = Path(shutil.copytree(Path(__file__).parents[2] / "exported" / "seed-reference", tmp_path / "own"))
+    before = (own / "verify.json").read_bytes()
+    outcome = run("verify", own, "--reference", "golden")
+    assert outcome.code == 0
+    assert "keeps its proof on 10,000 pictures" in outcome.err
+    assert before == (own / "verify.json").read_bytes()
+
+
 def test_a_checkpoint_is_no_exported_model(run, own_run) -> None:
     """There is nothing to compare it with: the sentence says what was expected."""
     outcome = run("verify", own_run / "checkpoint.safetensors")

@@ -1,5 +1,6 @@
 """`edgefashion verify`."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -113,21 +114,26 @@ def save_verification(artifacts: "list[Artifact]", result: "VerifyReport") -> No
     from edgefashion import runs
     from edgefashion.cli import console
     from edgefashion.files import locked
-    from edgefashion.records import VerifyReport
 
     for folder in dict.fromkeys(artifact.path.parent for artifact in artifacts):
         own = {artifact.sha256 for artifact in artifacts if artifact.path.parent == folder}
         part = [parity for parity in result.results if parity.artifact.sha256 in own]
         path = folder / runs.VERIFICATION
-        before = VerifyReport.load(path) if path.is_file() else None
-        if before and _proves_more(before, own, result.data.test_images):
-            console.note(f"{path} keeps its proof on {before.data.test_images:,} pictures")
+        if _proves_more(path, own, result.data.test_images):
+            console.note(f"{path} keeps its proof on more pictures than these {result.data.test_images:,}")
             continue
         with locked(folder):
             msgspec.structs.replace(result, results=part).save(path)
 
 
-def _proves_more(before: "VerifyReport", models: set[str], images: int) -> bool:
+def _proves_more(path: Path, models: set[str], images: int) -> bool:
+    from edgefashion.errors import BadInput
+    from edgefashion.records import VerifyReport
+
+    try:
+        before = VerifyReport.load(path)
+    except BadInput:  # none there, or a damaged one: it proves nothing, and is replaced
+        return False
     proven = {parity.artifact.sha256 for parity in before.results}
     return before.data.test_images > images and models <= proven
 

@@ -109,14 +109,22 @@ def chosen_subjects(artifacts: "list[Artifact]", wanted: list[str] | None) -> "l
             raise UsageError(unknown("runtime", name, RUNTIMES.names()))
     if wanted and "pytorch" in wanted and installed("torch") is None:
         raise NotAvailable("PyTorch was asked for and is not installed: pip install 'edgefashion[train]'")
-    folders = dict.fromkeys(artifact.path.parent for artifact in artifacts)
-    checkpoints = [folder / runs.CHECKPOINT for folder in folders]
     if wanted and "pytorch" not in wanted:
         return artifacts
     if installed("torch") is None:
         console.note("PyTorch is left out: it is not installed (pip install 'edgefashion[train]')")
         return artifacts
-    return [*artifacts, *(open_artifact(path) for path in checkpoints if path.is_file())]
+    origins = {artifact.manifest.checkpoint_sha256 for artifact in artifacts}
+    checkpoints = []
+    for folder in dict.fromkeys(artifact.path.parent for artifact in artifacts):
+        path = folder / runs.CHECKPOINT
+        if path.is_file():
+            checkpoint = open_artifact(path)
+            if checkpoint.sha256 in origins:
+                checkpoints.append(checkpoint)
+            elif checkpoint.sha256 not in {artifact.sha256 for artifact in artifacts}:
+                console.note(f"PyTorch is left out: {path} is not what these models were exported from")
+    return [*artifacts, *checkpoints]
 
 
 def save_results(result: "BenchReport", folder: Path, *, home: Path | None = None) -> Path:

@@ -54,9 +54,11 @@ def test_timing_loop_overhead(benchmark) -> None:
     def empty() -> None:
         pass
 
-    samples = benchmark(time_block, [empty] * 16, seconds)
-    benchmark.extra_info["overhead_ns_per_call"] = seconds * 1e9 / len(samples)
-    assert seconds * 1e9 / len(samples) < 1000
+    benchmark.pedantic(time_block, args=([empty] * 16, seconds), rounds=20)
+    # The least of many blocks: whatever else runs on the machine only adds.
+    overhead_ns = min(seconds * 1e9 / len(time_block([empty] * 16, seconds)) for _ in range(50))
+    benchmark.extra_info["overhead_ns_per_call"] = overhead_ns
+    assert overhead_ns < 1000
 
 
 @pytest.mark.parametrize("name", ["flip", "shift"])

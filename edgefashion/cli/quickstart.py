@@ -33,7 +33,7 @@ def quickstart(
     from edgefashion.cli import console
     from edgefashion.cli.bench import save_results, show_results
     from edgefashion.cli.export import run_export
-    from edgefashion.cli.train import adapted, run_training, show_training
+    from edgefashion.cli.train import adapted, run_training, show_training, usual_recipe
     from edgefashion.cli.verify import run_verification, save_verification, show_verification
     from edgefashion.data import load
     from edgefashion.errors import CheckFailed
@@ -41,7 +41,7 @@ def quickstart(
 
     split = load(where, note=console.note)
     console.note_sample(split.identity)
-    recipe = adapted("seed-sample" if split.identity.is_sample else "seed", epochs=epochs)
+    recipe = adapted(usual_recipe(split), epochs=epochs)
     folder = out or runs.new_run("quickstart", resume=False)
 
     show_training(run_training(recipe, split, folder, seed=seed, threads=threads), folder)

@@ -39,6 +39,8 @@ def report(
     from edgefashion.records import BenchReport
 
     path = Path(source) if source and not Path(source).is_dir() and Path(source).suffix else None
+    if path is None and source and (Path(source) / runs.BENCHMARK).is_file():
+        path = Path(source) / runs.BENCHMARK
     path = path or runs.find_run(source) / runs.BENCHMARK
     if not path.is_file() and path.name == runs.BENCHMARK:
         raise BadInput(f"{path} does not exist: measure first with `edgefashion bench {path.parent}`")

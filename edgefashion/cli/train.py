@@ -15,8 +15,11 @@ if TYPE_CHECKING:
 def train(
     *,
     recipe: Annotated[
-        str, typer.Option(help="seed (the published network), seed-wide, or seed-sample for --data sample.")
-    ] = "seed",
+        str | None,
+        typer.Option(
+            help="seed (the published network), seed-wide or seed-sample. Default: seed, or seed-sample on the sample."
+        ),
+    ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's number.")] = None,
     augment: Annotated[
         list[str] | None, typer.Option(help="flip or shift; may be given more than once. Instead of the recipe's.")
@@ -42,10 +45,13 @@ def train(
     from edgefashion import runs
     from edgefashion.cli import console
     from edgefashion.data import load
+    from edgefashion.recipes import find_recipe
 
-    chosen = adapted(recipe, epochs=epochs, augment=augment)
+    if recipe is not None:
+        find_recipe(recipe)
     split = load(where, note=console.note)
     console.note_sample(split.identity)
+    chosen = adapted(recipe or usual_recipe(split), epochs=epochs, augment=augment)
     folder = out or runs.new_run(chosen.name, resume=resume)
     result = run_training(
         chosen, split, folder, seed=seed, device=device, threads=threads, resume=resume, overwrite=overwrite
@@ -54,6 +60,11 @@ def train(
         console.show_json(result.to_json())
     else:
         show_training(result, folder)
+
+
+def usual_recipe(split: "Dataset") -> str:
+    """The recipe for these pictures when none is named: the sample needs smaller batches than the whole."""
+    return "seed-sample" if split.identity.is_sample else "seed"
 
 
 def adapted(name: str, *, epochs: int | None = None, augment: list[str] | None = None) -> "Recipe":

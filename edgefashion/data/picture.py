@@ -19,7 +19,7 @@ _HALF = 127.5
 def read_picture(path: Path, shape: tuple[int, int]) -> NDArray[np.uint8]:
     """The picture in a PNG or JPEG file of any size and colour, as uint8[H, W] of `shape`.
 
-    Transparent parts become background. An opaque picture with a bright border is inverted, because the data set's
+    Transparent parts become background. A picture with a bright border is inverted, because the data set's
     background is black. It is scaled to fit and padded with black, so that its proportions stay.
 
     Raises:
@@ -51,14 +51,16 @@ def _open(content: bytes) -> Image.Image:
 
 
 def _to_grey(picture: Image.Image) -> NDArray[np.uint8]:
-    """uint8[H, W]; what is transparent becomes black, the data set's background."""
+    """uint8[H, W]; what is transparent becomes black behind bright garments and white behind dark ones."""
     if picture.mode.startswith("I"):  # 16 bits a pixel, which convert() would cut off at 255
         return (np.asarray(picture).clip(0, 65535) // 257).astype(np.uint8)
     if "transparency" not in picture.info and "A" not in picture.getbands():
         return np.asarray(picture.convert("L"))
     layered = np.asarray(picture.convert("LA"), dtype=np.float64)
     level, alpha = layered[..., 0], layered[..., 1] / 255
-    return np.round(level * alpha).astype(np.uint8)
+    bright = float((level * alpha).sum()) > _HALF * float(alpha.sum())
+    background = 0 if bright else 255
+    return np.round(level * alpha + background * (1 - alpha)).astype(np.uint8)
 
 
 def _border_level(grey: NDArray[np.uint8]) -> float:

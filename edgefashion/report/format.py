@@ -11,6 +11,9 @@ _TIME_UNITS = (("s", 1.0), ("ms", 1e3), ("µs", 1e6), ("ns", 1e9))
 _SIZE_UNITS = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
 _MOST_DECIMALS = 9
 
+# Half an interval, as a share of its centre, from which ± would mislead.
+_WIDE = 0.2
+
 
 def significant(value: float, digits: int = 3) -> str:
     """`value` ≥ 0 rounded to `digits` significant digits, never in powers of ten: 1,230 or 0.0121."""
@@ -27,8 +30,10 @@ def duration(seconds: float) -> str:
 
 
 def duration_interval(interval: Interval) -> str:
-    """A duration with half the width of its interval: "84.1 ± 0.4 µs"."""
+    """A duration with half the width of its interval, "84.1 ± 0.4 µs", or both ends of a wide one."""
     unit, scale = _time_unit(interval.value)
+    if _is_wide(interval):
+        return f"{significant(interval.value * scale)} ({_range(interval.low * scale, interval.high * scale)}) {unit}"
     return f"{_uncertain(interval.value * scale, _half_width(interval) * scale)} {unit}"
 
 
@@ -39,7 +44,9 @@ def duration_range(interval: Interval) -> str:
 
 
 def ratio(interval: Interval) -> str:
-    """A ratio with half the width of its interval: "×0.62 ± 0.03"."""
+    """A ratio with half the width of its interval, "×0.62 ± 0.03", or both ends of a wide one."""
+    if _is_wide(interval):
+        return f"×{significant(interval.value)} ({ratio_range(interval)})"
     return f"×{_uncertain(interval.value, _half_width(interval))}"
 
 
@@ -112,6 +119,11 @@ def _range(low: float, high: float) -> str:
     decimals = _decimals(low, 3) if low > 0 and isfinite(low) else 3
     ends = (_fixed(end, decimals) if isfinite(end) else "∞" for end in (low, high))
     return " to ".join(ends)
+
+
+def _is_wide(interval: Interval) -> bool:
+    # Intervals are symmetric on the log scale: ± says the same as both ends only where they are narrow.
+    return _half_width(interval) > _WIDE * interval.value
 
 
 def _half_width(interval: Interval) -> float:

@@ -115,6 +115,15 @@ def test_a_damaged_result_is_not_reported(run, own_run, damage) -> None:
     check_refused(run("report", own_run / "bench.json", "--format", "html"), own_run, before)
 
 
+def test_a_folder_of_results_can_be_reported(run, own_run, tmp_path) -> None:
+    """A folder that holds bench.json is enough, whether or not a model lies beside it."""
+    folder = tmp_path / "results"
+    assert run("bench", own_run / "fp32.onnx", "--budget", "0.1", "--runtime", "onnxruntime", "--out", folder).code == 0
+    outcome = run("report", folder, "--format", "csv")
+    assert outcome.code == 0
+    assert "fp32" in outcome.out
+
+
 @pytest.mark.parametrize("damage", [truncate, flip_a_bit, empty, replace_by_a_picture, replace_by_json])
 def test_a_damaged_resume_state_is_refused(run, own_run, damage) -> None:
     """Going on from a damaged state would train something else."""

@@ -60,6 +60,16 @@ def test_what_is_transparent_is_background(tmp_path) -> None:
     assert read[14, 14] == 255
 
 
+def test_a_dark_garment_on_nothing_stays_visible(tmp_path) -> None:
+    """A cut-out of a dark garment is read as one on white: bright on black."""
+    layered = np.zeros((56, 56, 4), np.uint8)
+    layered[..., :3] = 30
+    layered[14:42, 14:42, 3] = 255
+    read = read_picture(saved(Image.fromarray(layered), tmp_path / "a.png"), SHAPE)
+    assert read[0, 0] == 0
+    assert read[14, 14] == 225
+
+
 def test_proportions_stay(tmp_path) -> None:
     """A wide picture is padded above and below, not stretched."""
     wide = np.full((50, 100), 100, np.uint8)

@@ -64,7 +64,7 @@ class TestNumbers:
         digits, unit = fmt.size(count_bytes).split()
         assert number(digits) * BYTES[unit] == pytest.approx(count_bytes, rel=0.00501)
 
-    @given(st.floats(1e-6, 1e4), st.floats(1e-5, 0.9))
+    @given(st.floats(1e-6, 1e4), st.floats(1e-5, 0.19))
     def test_ratio_shows_value_and_uncertainty_to_the_same_decimal(self, value: float, relative: float) -> None:
         """A ratio and its half width end at the same decimal, and that decimal resolves the half width."""
         half = value * relative
@@ -86,7 +86,13 @@ class TestNumbers:
 
     def test_interval_without_bound(self) -> None:
         """An interval whose upper end overflowed is shown as unbounded."""
-        assert fmt.ratio(Interval(value=1.0, low=0.0, high=float("inf"))) == "×1.00 ± ∞"
+        assert fmt.ratio(Interval(value=1.0, low=0.0, high=float("inf"))) == "×1.00 (0.000 to ∞)"
+
+    def test_wide_intervals_show_both_ends(self) -> None:
+        """Where ± would reach below zero, or hide that 1 is outside, both ends are written."""
+        wide = Interval(value=10.1, low=2.13, high=48.2)
+        assert fmt.ratio(wide) == "×10.1 (2.13 to 48.20)"
+        assert fmt.duration_interval(Interval(value=172e-6, low=33.2e-6, high=889e-6)) == "172 (33.2 to 889.0) µs"
 
     def test_range_ends_at_one_decimal(self) -> None:
         """Both ends of a range have the same number of decimals."""

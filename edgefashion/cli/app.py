@@ -55,7 +55,7 @@ def main() -> None:
 
 def build_app() -> typer.Typer:
     """The typer application with every command registered."""
-    # Without typer's markup and its own tracebacks, --help imports no rich and starts in half the time.
+    # Without typer's markup and its own tracebacks, --help does not import rich.
     app = typer.Typer(
         name="edgefashion",
         rich_markup_mode=None,

@@ -20,7 +20,7 @@ from edgefashion.verify import Limits, ReferenceLogits
 from edgefashion.verify.keep import keep_if_proven
 
 DEFAULT_OPSET = 20
-# Below 18 the exporter converts downwards; above 25 no released onnxruntime reads it.
+# What was tried; the tests hold both ends.
 OPSETS = range(18, 26)
 
 # Any number of pictures but one or zero: the exporter turns sizes 0 and 1 into constants.

@@ -32,7 +32,7 @@ class Limits:
 
 # float32: runtimes differ only in the order of their sums. A sum of n products in another order is off by about
 # sqrt(n) units in the last place: 34 for the 1,152 products of the longest sum here, a fully connected layer's.
-# 64 leaves a factor of two; what was measured is 3 to 8, and the smallest wrong constant in a graph shows as thousands.
+# 64 leaves a factor of two; what was measured on the seed recipes is 3 to 5.
 #
 # float16 and int8: rounding moves logits by design, so decisions are judged. If 1.5 % of 10,000 decisions change at
 # random, accuracy moves by ±.25 point (two standard deviations); a drop of .5 point is then no accident.

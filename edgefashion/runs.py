@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from edgefashion.artifact import Artifact, open_artifact
+from edgefashion.artifact import AnyModel, Artifact, is_python_call, open_artifact, open_model
 from edgefashion.errors import BadInput, UsageError
 
 EXPORTED = Path("exported")
@@ -15,6 +15,7 @@ VERIFICATION = "verify.json"
 BENCHMARK = "bench.json"
 PAGE = "report.html"
 PLOTS = "plots"
+LOADGEN = "loadgen"
 
 _MAX_NUMBERED = 10_000
 
@@ -81,6 +82,19 @@ def artifacts_in(run: Path) -> list[Artifact]:
     """
     found = [open_artifact(path) for path in sorted(run.glob("*.onnx"))]
     return sorted(found, key=lambda artifact: (artifact.manifest.precision != "float32", artifact.manifest.variant))
+
+
+def resolve_models(names: list[str]) -> list[AnyModel]:
+    """Like `resolve_artifacts`, but a name may also be an ONNX model that edgefashion did not make, or a Python call.
+
+    Raises:
+        BadInput: A file or run is missing or damaged, or a run has no exported model.
+    """
+    found: list[AnyModel] = []
+    for name in names:
+        single = Path(name).is_file() or is_python_call(name)
+        found += [open_model(Path(name))] if single else resolve_artifacts([name])
+    return found or list(resolve_artifacts([]))
 
 
 def resolve_artifacts(names: list[str]) -> list[Artifact]:

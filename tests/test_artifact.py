@@ -1,6 +1,9 @@
 """Files that explain themselves."""
 
+import contextlib
 import shutil
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -10,12 +13,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgefashion import artifact, tensors
-from edgefashion.artifact import MANIFEST_KEY, from_content, open_artifact, stamp_checkpoint
-from edgefashion.errors import BadInput
-from edgefashion.files import UNSEALED, seal, sha256
+from edgefashion.artifact import (
+    MANIFEST_KEY,
+    ForeignModel,
+    PythonCall,
+    from_content,
+    is_python_call,
+    open_artifact,
+    open_model,
+    stamp_checkpoint,
+)
+from edgefashion.errors import BadInput, UsageError
+from edgefashion.files import SEAL_KEY, UNSEALED, seal, sha256
 from edgefashion.records import Manifest, Reference
 
 SEAL_MARK = b'"edgefashion.sha256": "' + UNSEALED.encode() + b'"'
+COMMITTED = Path(__file__).parents[1] / "exported" / "seed-reference" / "fp32.onnx"
 BINARY_KINDS = ("checkpoint.safetensors", "fp32.onnx")
 
 
@@ -78,16 +91,106 @@ def test_other_files_are_refused(content: bytes, tmp_path: Path) -> None:
         open_artifact(path)
 
 
-def test_foreign_onnx_is_refused(tmp_path: Path) -> None:
-    """A sound ONNX model that edgefashion did not write is refused, and the message says what it lacks."""
+@pytest.fixture
+def foreign(tmp_path: Path) -> Path:
+    """A sound ONNX model that edgefashion did not write, with metadata of its own."""
     onnx = pytest.importorskip("onnx")
     helper = onnx.helper
     value = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1]) for name in ("x", "y")]
-    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", value[:1], value[1:])
-    path = tmp_path / "foreign.onnx"
-    onnx.save(helper.make_model(graph), path)
-    with pytest.raises(BadInput, match=r"foreign\.onnx carries no edgefashion seal: expected a file written by"):
-        open_artifact(path)
+    model = helper.make_model(helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", value[:1], value[1:]))
+    model.metadata_props.add(key="author", value="somebody else")
+    path = tmp_path / "net.v2.onnx"
+    onnx.save(model, path)
+    return path
+
+
+def test_a_foreign_model_is_no_artifact(foreign: Path) -> None:
+    """Where a manifest is needed it is refused, and the message says what it lacks."""
+    with pytest.raises(BadInput, match=r"net\.v2\.onnx carries no edgefashion seal: expected a file written by"):
+        open_artifact(foreign)
+
+
+def test_a_foreign_model_is_named_by_its_file(foreign: Path) -> None:
+    """Where a model is only timed it is opened: nothing is known of it but its bytes and its name."""
+    model = open_model(foreign)
+    assert isinstance(model, ForeignModel)
+    assert foreign.read_bytes() == model.content
+    assert (model.format, model.path) == ("onnx", foreign)
+    info = model.info
+    assert (info.name, info.variant, info.file) == ("net.v2", "net.v2", "net.v2.onnx")
+    assert (info.precision, info.scheme) == ("unknown", None)
+    assert (sha256(model.content), len(model.content)) == (info.sha256, info.size_bytes)
+    assert model.sha256 == info.sha256
+
+
+@pytest.mark.parametrize("kind", BINARY_KINDS)
+def test_an_artifact_is_no_foreign_model(kind: str, sealed_files: dict[str, bytes], tmp_path: Path) -> None:
+    """Whoever opens any model gets an artifact as what it is."""
+    path = tmp_path / "any.onnx"
+    path.write_bytes(sealed_files[kind])
+    assert open_model(path) == open_artifact(path)
+
+
+def test_a_changed_artifact_is_no_foreign_model(tmp_path: Path) -> None:
+    """Whichever byte of its marks is changed, or of anything else: it is damaged, and not somebody else's."""
+    content, path = COMMITTED.read_bytes(), tmp_path / "damaged.onnx"
+    marks = [content.index(mark) + at for mark in (MANIFEST_KEY.encode(), SEAL_KEY.encode()) for at in range(len(mark))]
+    others = np.random.default_rng(3).integers(len(content), size=50).tolist()
+    for position in (*marks, *others):
+        path.write_bytes(content[:position] + bytes((content[position] ^ 0x10,)) + content[position + 1 :])
+        with pytest.raises(BadInput):
+            open_model(path)
+
+
+def test_a_truncated_artifact_is_no_foreign_model(tmp_path: Path) -> None:
+    """Its marks are at its end: cut off there it still holds a graph, and is refused all the same.
+
+    Only a cut exactly before the metadata leaves a whole model: it is one, and says nothing about itself.
+    """
+    content, path = COMMITTED.read_bytes(), tmp_path / "cut.onnx"
+    fields = list(artifact._fields(content, 0, len(content)))
+    graph_ends = next(end for number, _, end in fields if number == artifact._GRAPH)
+    metadata = content.index(MANIFEST_KEY.encode())
+    passed = []
+    for length in (*range(0, graph_ends, 997), *range(graph_ends - 20, metadata + 40), len(content) - 1):
+        path.write_bytes(content[:length])
+        with contextlib.suppress(BadInput):
+            open_model(path)
+            passed.append(length)
+    assert [max(end for number, _, end in fields if number != artifact._METADATA_PROPS)] == passed
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"just some text\n", b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", bytes(100), b"\x08\x0a", b"\x3a\x7f"],
+    ids=["empty", "text", "png", "zeros", "no graph", "cut off"],
+)
+def test_what_is_no_model_is_refused(content: bytes, tmp_path: Path) -> None:
+    """By what was expected, before a runtime tries to make sense of it."""
+    path = tmp_path / "net.onnx"
+    path.write_bytes(content)
+    with pytest.raises(BadInput, match=r"net\.onnx is no ONNX model: expected one, or an artifact made by edgefashion"):
+        open_model(path)
+
+
+def test_documents_are_no_models(training_report: msgspec.Struct, tmp_path: Path) -> None:
+    """Sealed or not, JSON is no model under any name, and what is not there is not there."""
+    path = tmp_path / "net.onnx"
+    for content in (training_report.to_json(), b'{"kind": "benchmark"}'):  # type: ignore[attr-defined]
+        path.write_bytes(content)
+        with pytest.raises(BadInput):
+            open_model(path)
+    with pytest.raises(BadInput, match="does not exist"):
+        open_model(tmp_path / "absent.onnx")
+
+
+@given(content=st.binary(max_size=200))
+def test_any_bytes_are_a_model_or_refused(content: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No file escapes from the look at its outermost fields as anything but BadInput."""
+    path = tmp_path_factory.getbasetemp() / "fuzz.onnx"
+    path.write_bytes(content)
+    with contextlib.suppress(BadInput):
+        assert isinstance(open_model(path), ForeignModel)
 
 
 def test_sealed_but_without_manifest(training_report: msgspec.Struct, sealed_files: dict[str, bytes]) -> None:
@@ -169,3 +272,37 @@ def test_stamp_replaces_metadata(manifest: Manifest) -> None:
     stamped = onnx.load_model_from_string(content)
     assert [entry.key for entry in stamped.metadata_props] == [MANIFEST_KEY]
     assert from_content(content, Path("x.onnx")).manifest.name == "by-hand"
+
+
+# Calls in Python files
+
+
+def test_a_call_is_found_by_its_file_and_function() -> None:
+    """What a fresh process needs: the same from the function itself and from the name that a person writes."""
+    call = PythonCall.of(reseal)
+    assert Path(__file__).absolute() == call.file
+    assert (call.function, call.format) == ("reseal", "python")
+    assert call == open_model(Path(f"{Path(__file__).absolute()}:reseal"))
+    info = call.info
+    assert (info.name, info.variant, info.precision) == ("reseal", "reseal", "unknown")
+    assert call.sha256 == info.sha256 != PythonCall.of(test_a_call_is_found_by_its_file_and_function).sha256
+
+
+@pytest.mark.parametrize(
+    "function",
+    [lambda: None, partial(reseal), print, [].append, Path.cwd],
+    ids=["lambda", "partial", "built in", "bound", "method"],
+)
+def test_what_a_fresh_process_cannot_find_is_refused(function: Callable[..., object]) -> None:
+    """No name of its own, no file, or not at the top level of one."""
+    with pytest.raises(UsageError, match="expected a function at the top level of a file"):
+        PythonCall.of(function)
+
+
+def test_a_call_in_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    """By the name of the file; and what is no identifier is no function but part of a file's name."""
+    with pytest.raises(BadInput, match=r"mine\.py does not exist"):
+        open_model(tmp_path / "mine.py:make_call")
+    assert is_python_call("folder/mine.py:make_call")
+    for name in ("mine.py", "mine.py:", "mine.py:1st", "mine.onnx:make_call", ":make_call", "make_call"):
+        assert not is_python_call(name)

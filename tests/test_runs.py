@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from edgefashion import runs
-from edgefashion.artifact import stamp_checkpoint
+from edgefashion.artifact import ForeignModel, stamp_checkpoint
 from edgefashion.errors import BadInput, UsageError
 from edgefashion.records import Manifest
 
@@ -142,3 +142,29 @@ def test_run_with_a_dot_in_its_name(root: Path, manifest: Manifest) -> None:
     add_model(run, manifest, variant="fp32", precision="float32")
     assert [found.manifest.variant for found in runs.resolve_artifacts([str(run)])] == ["fp32"]
     assert [found.manifest.variant for found in runs.resolve_artifacts(["v1.5"])] == ["fp32"]
+
+
+def test_any_model_may_be_named_where_it_is_only_timed(root: Path, sealed_files: dict[str, bytes]) -> None:
+    """A foreign file, an artifact and a run, in the order given; a foreign file in a run is damage."""
+    run = finished_run(root / "mine")
+    (run / "fp32.onnx").write_bytes(sealed_files["fp32.onnx"])
+    graph, opset = b"\x3a\x02\x12\x00", b"\x42\x02\x10\x12"
+    (root / "net.onnx").write_bytes(graph + opset)
+    found = runs.resolve_models([str(root / "net.onnx"), str(run / "fp32.onnx"), "mine"])
+    assert [model.info.variant for model in found] == ["net", "fp32", "fp32"]
+    assert isinstance(found[0], ForeignModel)
+    with pytest.raises(BadInput, match=r"net\.onnx carries no edgefashion seal"):
+        runs.resolve_artifacts([str(root / "net.onnx")])
+    (root / "net.onnx").rename(run / "net.onnx")
+    with pytest.raises(BadInput, match=r"net\.onnx carries no edgefashion seal"):
+        runs.resolve_models(["mine"])
+
+
+def test_without_names_the_newest_run_s_models_are_timed(root: Path, manifest: Manifest) -> None:
+    """And what is not there is refused as everywhere else."""
+    add_model(finished_run(root / "only"), manifest, variant="fp32", precision="float32")
+    assert [model.info.variant for model in runs.resolve_models([])] == ["fp32"]
+    with pytest.raises(BadInput, match="there is no run 'other'"):
+        runs.resolve_models(["other"])
+    with pytest.raises(BadInput, match=r"absent\.onnx does not exist"):
+        runs.resolve_models(["absent.onnx"])

@@ -1,16 +1,40 @@
 """Measure latency so that it can be believed, and quality beside it.
 
-    result = bench.measure([checkpoint, fp32, int8], split, budget_s=20)
+    result = bench.measure(bench.Request([checkpoint, fp32, int8], budget_s=20), split)
 
 The vocabulary: a *call* is one timed inference; a *block* is about 30 ms of calls; a *launch* is one worker
 process of one cell, with several blocks; a *generation* is one launch of every cell, their blocks interleaved
-in a random order. A *cell* is an artifact in a runtime with every setting that changes its speed.
+in a random order. A *cell* is a model in a runtime with every setting that changes its speed.
 
 The launch is the unit of replication: calls within a launch share its luck (memory layout, neighbours), so
 their number says nothing about the next launch. Ratios pair the launches of one generation, which cancels the
-machine's drift. One line goes through the files: plan → schedule (→ worker) → analyse → verdict.
+machine's drift. One line goes through the files: request → plan → truth → schedule (→ launch → worker → sampling)
+→ analyse → noise → verdict → results, and gate where there is a baseline.
 """
 
-from edgefashion.bench.suite import Progress, measure
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-__all__ = ["Progress", "measure"]
+from edgefashion.bench.request import Request
+
+if TYPE_CHECKING:
+    from edgefashion.bench.suite import Progress
+    from edgefashion.data import Dataset
+    from edgefashion.records import BenchReport
+
+__all__ = ["Request", "measure"]
+
+
+def measure(
+    request: Request,
+    data: "Dataset | None" = None,
+    *,
+    stored: "BenchReport | None" = None,
+    logs: Path | None = None,
+    progress: "Progress | None" = None,
+) -> "BenchReport":
+    """Quality and latency of every model in every setting, side by side; see `edgefashion.bench.suite.measure`."""
+    # A worker imports this package too, and is timed while it does.
+    from edgefashion.bench import suite
+
+    return suite.measure(request, data, stored=stored, logs=logs, progress=progress)

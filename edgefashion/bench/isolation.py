@@ -1,6 +1,9 @@
-"""Keeping a worker on its own cores, and proving that it stays there."""
+"""Keeping a worker on its own cores and within its memory, and proving that it stays there."""
 
+import ctypes
 import os
+import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,6 +11,10 @@ from pathlib import Path
 from edgefashion.errors import CheckFailed
 
 _TASKS = Path("/proc/self/task")
+_STATUS = Path("/proc/self/status")
+_CLEAR_REFS = Path("/proc/self/clear_refs")
+_RESET_PEAK = "5"  # proc(5), /proc/pid/clear_refs
+_PR_SET_PDEATHSIG = 1  # prctl(2)
 
 # Read by BLAS and OpenMP libraries when they are loaded.
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -36,6 +43,19 @@ def pinned(cpus: list[int]) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
+def die_with_parent() -> None:
+    """Ask Linux to kill this process when its parent dies: a stopped worker would never read that its input ended."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def limit_memory(limit_bytes: int) -> None:
+    """Refuse this process more address space than `limit_bytes`: a greedy model fails instead of the machine."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_AS, (limit_bytes, limit_bytes))
+
+
 def count_threads_inside(cpus: list[int]) -> int:
     """The number of this process's threads, all of which may run on `cpus` only; 0 where /proc is absent.
 
@@ -53,6 +73,15 @@ def count_threads_inside(cpus: list[int]) -> int:
     return len(tasks)
 
 
+def involuntary_switches() -> int:
+    """How often the system took a processor from this process while it wanted to run; 0 where it does not tell."""
+    try:
+        import resource
+    except ImportError:
+        return 0
+    return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
+
+
 def resident_bytes() -> int:
     """Resident memory of this process now."""
     import psutil
@@ -60,14 +89,22 @@ def resident_bytes() -> int:
     return int(psutil.Process().memory_info().rss)
 
 
+def reset_peak() -> bool:
+    """Begin a new phase of `peak_resident_bytes`; False where the kernel does not let it."""
+    try:
+        _CLEAR_REFS.write_text(_RESET_PEAK)
+    except OSError:
+        return False
+    return True
+
+
 def peak_resident_bytes() -> int:
-    """Largest resident memory of this process so far; the current one where the kernel does not tell.
+    """Largest resident memory of this process since `reset_peak`; the current one where the kernel does not tell.
 
     VmHWM and not ru_maxrss, which a child inherits from a larger parent.
     """
-    status = Path("/proc/self/status")
-    if status.is_file():
-        for line in status.read_text().splitlines():
+    if _STATUS.is_file():
+        for line in _STATUS.read_text().splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
     return resident_bytes()

@@ -1,21 +1,29 @@
 """The parent's side of a worker: start it, talk to it, never wait for ever, always end it."""
 
 import contextlib
+import os
 import selectors
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Protocol, Self, TypeVar
 
 import msgspec
 
 from edgefashion.bench.isolation import pinned, worker_environment
-from edgefashion.bench.worker import Broken, Job, Ready
+from edgefashion.bench.worker import Block, Broken, Job, Ready
 
-_REPLY_TIMEOUT_S = 120.0
+REPLY_TIMEOUT_S = 120.0
 _STDERR_TAIL = 400
+# The clock is read before anything of ours is imported: what comes before that line is the interpreter's start.
+_BOOT = "import time; entered_ns = time.monotonic_ns(); from edgefashion.bench.worker import main; main(entered_ns)"
+
+# Where the system has no such signals, idle workers keep running.
+_STOP: int | None = getattr(signal, "SIGSTOP", None)
+_CONTINUE: int | None = getattr(signal, "SIGCONT", None)
 
 Reply = TypeVar("Reply")
 
@@ -24,17 +32,45 @@ class WorkerFailed(Exception):  # noqa: N818 - reads as the sentence it stands f
     """A worker crashed, hung, or answered wrongly; the message says which."""
 
 
-class Worker:
-    """A running worker process; leaving the context ends it."""
+class Launched(Protocol):
+    """What the schedule needs of a worker; leaving the context ends it."""
 
-    def __init__(self, job: Job, errors: Path, *, timeout_s: float = _REPLY_TIMEOUT_S) -> None:
+    @property
+    def ready(self) -> Ready:
+        """What it found out while it became ready."""
+
+    @property
+    def cpus(self) -> list[int]:
+        """The processors it may use."""
+
+    def block(self) -> Block:
+        """One more block.
+
+        Raises:
+            WorkerFailed: It crashed or hung.
+        """
+
+    def __enter__(self) -> Self:
+        """The worker itself."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the process."""
+
+
+class Worker:
+    """A running worker process, stopped while it is not asked for anything."""
+
+    def __init__(self, job: Job, errors: Path, *, timeout_s: float = REPLY_TIMEOUT_S) -> None:
         self._timeout_s = timeout_s
         self._errors_path = errors
         self._errors = errors.open("w")
         self.cpus = job.cpus
         with pinned(job.cpus):
+            spawned_ns = time.monotonic_ns()
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "edgefashion.bench.worker"],
+                [sys.executable, "-c", _BOOT],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._errors,
@@ -43,33 +79,33 @@ class Worker:
                 start_new_session=True,
             )
         try:
-            self._send(msgspec.json.encode(job))
-            self.ready = self._ready()
+            self._send(msgspec.json.encode(msgspec.structs.replace(job, spawned_ns=spawned_ns)))
+            self.ready = _decode(self._receive(), Ready)
+            self._signal(_STOP)
         except BaseException:
             self.close()
             raise
 
-    def block(self) -> list[int]:
-        """Nanoseconds of each call of one more block.
+    def block(self) -> Block:
+        """One more block.
 
         Raises:
             WorkerFailed: It crashed or hung.
         """
+        self._signal(_CONTINUE)
         self._send(b"block")
-        return _decode(self._receive(), list[int])
+        reply = _decode(self._receive(), Block)
+        self._signal(_STOP)
+        return reply
 
     def close(self) -> None:
-        """End the process, by force if it does not end by itself."""
-        if self._process.stdin is not None:
-            with contextlib.suppress(OSError):  # it may be gone already
-                self._process.stdin.close()
-        try:
-            self._process.wait(timeout=1)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        if self._process.stdout is not None:
-            self._process.stdout.close()
+        """End the process: it has nothing to save, and a stopped one would not hear anything gentler."""
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):  # what was not flushed is for nobody
+                    pipe.close()
         self._errors.close()
 
     def __enter__(self) -> Self:
@@ -80,12 +116,13 @@ class Worker:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End the process."""
-        if kind is not None:
-            self._process.kill()
         self.close()
 
-    def _ready(self) -> Ready:
-        return _decode(self._receive(), Ready)
+    def _signal(self, number: int | None) -> None:
+        """An idle worker is stopped: a pool that spins after its last call would burn its neighbour's time."""
+        if number is not None and self._process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._process.pid, number)
 
     def _send(self, line: bytes) -> None:
         stdin = self._process.stdin

@@ -1,77 +1,68 @@
-"""What will be measured: every artifact with every provider, thread count and batch size."""
+"""What will be measured: every model with every provider, thread count, batch size and scenario."""
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
+from pathlib import Path
+from typing import Literal
 
-from edgefashion.artifact import Artifact
+import msgspec
+
+from edgefashion.artifact import open_model
+from edgefashion.bench.request import Request, Subject
+from edgefashion.bench.scenarios import BATCH, CLOSED, period_s, sort_out
 from edgefashion.environment import usable_cpus
 from edgefashion.errors import UsageError
-from edgefashion.records import Cell, Plan, SessionSpec
+from edgefashion.records import ArtifactInfo, Cell, Plan, Role, SessionSpec
 from edgefashion.registry import unknown
-from edgefashion.runtimes import RUNTIMES, is_installed, resolve_provider, runtimes_for
+from edgefashion.runtimes import RUNTIMES, is_installed, load_runtime, resolve_provider, runtimes_for
 
-DUPLICATE_MARK = " (A/A)"
+NULL_MODEL = Path(__file__).parent / "null.onnx"
 
 _ROUNDS = 6
 _BLOCK_S = 0.03
+_MIN_GENERATIONS = 10
 _MAX_GENERATIONS = 1000  # the budget ends a run; this only bounds its size
+_PRECISION = 0.01
+_LONGEST_WARMUP_S, _WARMUP_SHARE = 10.0, 0.3
+_BATCHES = (1, 8, 64)  # of the scenario "batch"
+_MARKS: Mapping[Role, str] = {"duplicate": " (A/A)", "naive call": " (naive call)", "baseline": " (baseline)"}
 
 
-def make_plan(
-    artifacts: Sequence[Artifact],
-    *,
-    runtimes: Sequence[str] | None,
-    providers: Sequence[str],
-    threads: Sequence[int],
-    batches: Sequence[int],
-    reference: str | None,
-    budget_s: float,
-    seed: int,
-) -> Plan:
-    """Cells, and the reference measured twice.
-
-    Args:
-        artifacts: Models and checkpoints; each goes to every runtime that opens its format.
-        runtimes: Names of runtimes; all that are installed by default.
-        providers: Names as a person writes them. A runtime may lack a provider that another one has; one that no
-            runtime knows is an error.
-        threads: Intra-op thread counts.
-        batches: Pictures a call.
-        reference: Label of a cell or name of a variant; the first float32 ONNX model by default.
-        budget_s: Seconds that measuring may take.
-        seed: Decides the order of launches and blocks.
+def make_plan(request: Request) -> Plan:
+    """Cells, the reference measured twice, and what it costs to call anything at all.
 
     Raises:
-        UsageError: There is nothing to measure, too few cores, or no such reference.
+        UsageError: There is nothing to measure, too few cores, an unknown scenario, or no such reference.
         NotAvailable: No runtime knows one of the providers.
     """
-    _check_settings(threads, batches, budget_s)
-    chosen_runtimes = [name for name in RUNTIMES.names() if is_installed(name)] if runtimes is None else runtimes
-    _check_providers(chosen_runtimes, providers)
-    unique = {artifact.sha256: artifact for artifact in artifacts}.values()
-    names = _names(list(unique))
-    cells = [
-        Cell(label=_label(names[artifact.sha256], spec, batch), artifact=artifact.info, session=spec, batch=batch)
-        for artifact in unique
-        for spec, batch in product(_specs(artifact, chosen_runtimes, providers, threads), dict.fromkeys(batches))
-    ]
-    if not cells:
-        raise UsageError("there is nothing to measure: no artifact fits the runtimes and providers asked for")
-    chosen = _find_reference(cells, reference)
-    duplicate = Cell(
-        label=chosen.label + DUPLICATE_MARK, artifact=chosen.artifact, session=chosen.session, batch=chosen.batch
-    )
+    _check_settings(request)
+    subjects = _cells(request, request.models, role="subject")
+    baselines = _cells(request, request.baselines, role="baseline")
+    if not subjects:
+        raise UsageError("there is nothing to measure: no model fits the runtimes and providers asked for")
+    if baselines and not any(is_same_setting(one, other) for one in subjects for other in baselines):
+        known = ", ".join(dict.fromkeys(cell.artifact.variant for cell in baselines))
+        raise UsageError(f"the baseline has no model of the same variant and setting: it has {known}")
+    reference = _find_reference(baselines or subjects, request.reference)
+    every = [*baselines, *subjects]
+    cells = [_referring(cell, reference, every) for cell in every]
+    cells.append(_copy_of(reference, "duplicate"))
+    if request.overhead_cells and reference.session.runtime == "onnxruntime":
+        cells += _overhead_cells(reference)
     return Plan(
-        cells=[*cells, duplicate],
-        reference=chosen.label,
-        duplicate=duplicate.label,
-        budget_s=budget_s,
+        cells=cells,
+        reference=reference.label,
+        duplicate=next(cell.label for cell in cells if cell.role == "duplicate"),
+        budget_s=request.budget_s,
+        min_generations=_MIN_GENERATIONS,
         max_generations=_MAX_GENERATIONS,
         rounds=_ROUNDS,
         block_s=_BLOCK_S,
-        seed=seed,
+        precision=_PRECISION,
+        warmup_cap_s=min(_LONGEST_WARMUP_S, _WARMUP_SHARE * request.budget_s / len(cells)),
+        seed=request.seed,
     )
 
 
@@ -80,16 +71,30 @@ def cores_for(cell: Cell) -> list[int]:
     return usable_cpus()[-cell.session.threads :]
 
 
-def _check_settings(threads: Sequence[int], batches: Sequence[int], budget_s: float) -> None:
+def estimate_s(plan: Plan) -> float:
+    """Seconds that the least number of generations takes, from what interpreters and runtimes usually need to start."""
+    return plan.min_generations * sum(_launch_estimate_s(plan, cell) for cell in plan.cells)
+
+
+def _launch_estimate_s(plan: Plan, cell: Cell) -> float:
+    start_s: float = getattr(load_runtime(cell.session.runtime), "START_S", 1.0)
+    pace_s = period_s(cell.scenario)
+    block_s = plan.block_s if pace_s is None else 8 * pace_s
+    return start_s + 0.25 + plan.rounds * block_s
+
+
+def _check_settings(request: Request) -> None:
     cores = len(usable_cpus())
-    for count in threads:
+    for count in request.threads:
         if not 1 <= count <= cores:
             raise UsageError(f"{count} threads were asked for: this process may use 1 to {cores} cores")
-    for batch in batches:
+    for batch in request.batches:
         if batch < 1:
             raise UsageError(f"a batch of {batch} was asked for: expected at least 1 picture")
-    if not 0 < budget_s < math.inf:
-        raise UsageError(f"a budget of {budget_s} s was asked for: expected more than 0 and an end")
+    if not 0 < request.budget_s < math.inf:
+        raise UsageError(f"a budget of {request.budget_s} s was asked for: expected more than 0 and an end")
+    sort_out(request.scenarios)
+    _check_providers(_runtimes(request), request.providers)
 
 
 def _check_providers(runtimes: Sequence[str], providers: Sequence[str]) -> None:
@@ -99,39 +104,85 @@ def _check_providers(runtimes: Sequence[str], providers: Sequence[str]) -> None:
                 resolve_provider(runtime, provider)
 
 
+def _runtimes(request: Request) -> Sequence[str]:
+    if request.runtimes is not None:
+        return request.runtimes
+    taking_part = [name for name in RUNTIMES.names() if not getattr(load_runtime(name), "OPT_IN", False)]
+    return [name for name in taking_part if is_installed(name)]
+
+
 def _knows(runtime: str, provider: str) -> bool:
-    known = RUNTIMES.load(runtime).PROVIDERS
+    known = load_runtime(runtime).PROVIDERS
     return provider in known.values() or provider.lower() in known
 
 
-def _specs(
-    artifact: Artifact, runtimes: Sequence[str], providers: Sequence[str], threads: Sequence[int]
-) -> list[SessionSpec]:
+def _cells(request: Request, models: Sequence[Subject], *, role: Literal["subject", "baseline"]) -> list[Cell]:
+    """Every combination that makes sense; each refers to itself until references are known."""
+    unique = list({model.sha256: model for model in models}.values())
+    names = _names([model.info for model in unique])
+    found: dict[str, Cell] = {}
+    for model in unique:
+        for spec, (scenario, batch) in product(_specs(model, request), _operating_points(request)):
+            label = _label(names[model.sha256], spec, batch, scenario) + _MARKS.get(role, "")
+            found[label] = Cell(
+                label=label,
+                artifact=model.info,
+                session=spec,
+                batch=batch,
+                reference=label,
+                role=role,
+                scenario=scenario,
+            )
+    return list(found.values())
+
+
+def _operating_points(request: Request) -> list[tuple[str, int]]:
+    points: list[tuple[str, int]] = []
+    for scenario in sort_out(request.scenarios).planned:
+        batches = [*request.batches, *_BATCHES] if scenario == BATCH else request.batches
+        points += [(CLOSED if scenario == BATCH else scenario, batch) for batch in batches]
+    return list(dict.fromkeys(points))
+
+
+def _specs(model: Subject, request: Request) -> list[SessionSpec]:
     found = []
-    for runtime in runtimes_for(artifact):
-        if runtime in runtimes:
-            own = dict.fromkeys(resolve_provider(runtime, name) for name in providers if _knows(runtime, name))
+    for runtime in runtimes_for(model):
+        if runtime in _runtimes(request):
+            own = dict.fromkeys(resolve_provider(runtime, name) for name in request.providers if _knows(runtime, name))
             found += [
-                SessionSpec(runtime=runtime, provider=provider, threads=count)
-                for provider, count in product(own, dict.fromkeys(threads))
+                SessionSpec(
+                    runtime=runtime,
+                    provider=provider,
+                    threads=count,
+                    spinning=request.spinning,
+                    options=dict(request.options),
+                    allow_partial=request.allow_partial,
+                )
+                for provider, count in product(own, dict.fromkeys(request.threads))
             ]
     return found
 
 
-def _names(artifacts: Sequence[Artifact]) -> dict[str, str]:
-    """A name for each digest: the variant, with as much before and after it as tells the artifacts apart."""
-    variants = {artifact.sha256: artifact.manifest.variant for artifact in artifacts}
-    full = {artifact.sha256: f"{artifact.manifest.name}/{artifact.manifest.variant}" for artifact in artifacts}
-    if len({artifact.manifest.name for artifact in artifacts}) > 1:
-        variants = full
-    shared = Counter(variants.values())
-    return {digest: name if shared[name] == 1 else f"{name} {digest[:8]}" for digest, name in variants.items()}
+def _names(models: Sequence[ArtifactInfo]) -> dict[str, str]:
+    """A name for each digest: the variant, with as much before and after it as tells the models apart."""
+    variants = {model.sha256: model.variant for model in models}
+    if len({model.name for model in models}) > 1:
+        variants = {
+            model.sha256: model.variant if model.name == model.variant else f"{model.name}/{model.variant}"
+            for model in models
+        }
+    taken = Counter(variants.values())
+    return {digest: name if taken[name] == 1 else f"{name} {digest[:8]}" for digest, name in variants.items()}
 
 
-def _label(name: str, spec: SessionSpec, batch: int) -> str:
+def _label(name: str, spec: SessionSpec, batch: int, scenario: str) -> str:
     provider = spec.provider.removesuffix("ExecutionProvider")
+    if spec.options:
+        provider += " " + ",".join(f"{key}={value}" for key, value in sorted(spec.options.items()))
     threads = "1 thread" if spec.threads == 1 else f"{spec.threads} threads"
-    return f"{name} | {spec.runtime} {provider} | {threads} | batch {batch}"
+    spinning = " spinning" if spec.spinning else ""
+    point = "" if scenario == CLOSED else f" | {scenario}"
+    return f"{name} | {spec.runtime} {provider} | {threads}{spinning} | batch {batch}{point}"
 
 
 def _find_reference(cells: Sequence[Cell], name: str | None) -> Cell:
@@ -143,3 +194,46 @@ def _find_reference(cells: Sequence[Cell], name: str | None) -> Cell:
         if name in (cell.label, cell.artifact.variant, cell.artifact.file):
             return cell
     raise UsageError(unknown("reference", name, tuple(dict.fromkeys(cell.artifact.variant for cell in cells))))
+
+
+def _referring(cell: Cell, reference: Cell, cells: Sequence[Cell]) -> Cell:
+    """The cell with what it is compared to: its own baseline, or the reference at its operating point."""
+    own_baseline = [each for each in cells if each.role == "baseline" and is_same_setting(each, cell)]
+    at_its_point = [
+        each
+        for each in cells
+        if each.artifact == reference.artifact
+        and each.role == reference.role
+        and _setting(each) == (*_setting(reference)[:-1], cell.scenario)
+    ]
+    compared = own_baseline if cell.role == "subject" and own_baseline else at_its_point
+    return msgspec.structs.replace(cell, reference=(compared or [reference])[0].label)
+
+
+def is_same_setting(one: Cell, other: Cell) -> bool:
+    """Whether two cells differ in nothing but the model behind a variant."""
+    return _setting(one) == _setting(other)
+
+
+def _setting(cell: Cell) -> tuple[str, SessionSpec, int, str]:
+    return cell.artifact.variant, cell.session, cell.batch, cell.scenario
+
+
+def _copy_of(reference: Cell, role: Role) -> Cell:
+    return msgspec.structs.replace(
+        reference, label=reference.label + _MARKS[role], reference=reference.label, role=role
+    )
+
+
+def _overhead_cells(reference: Cell) -> list[Cell]:
+    """What calling costs: a model that does nothing, and the reference through the call that everybody writes."""
+    null = msgspec.structs.replace(
+        reference,
+        label=_label("null model", reference.session, 1, CLOSED),
+        artifact=open_model(NULL_MODEL).info,
+        batch=1,
+        reference=reference.label,
+        role="null model",
+        scenario=CLOSED,
+    )
+    return [_copy_of(reference, "naive call"), null]

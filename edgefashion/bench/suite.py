@@ -3,211 +3,208 @@
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
 import numpy as np
 
 from edgefashion import environment
-from edgefashion.artifact import Artifact
-from edgefashion.bench.analyse import Timing, launches_of, paired_ratios, timing
-from edgefashion.bench.plan import cores_for, make_plan
-from edgefashion.bench.schedule import run_schedule
-from edgefashion.bench.verdict import rank, warnings_about
+from edgefashion.artifact import open_model
+from edgefashion.bench.afterwards import Bench, check_request, measure_afterwards
+from edgefashion.bench.analyse import Medians, comparisons
+from edgefashion.bench.baseline import pairs_of, stored_pairs
+from edgefashion.bench.canary import spin_ns
+from edgefashion.bench.gate import Pair, judge
+from edgefashion.bench.host import HostWatch
+from edgefashion.bench.isolation import pinned
+from edgefashion.bench.launch import Launched, Worker
+from edgefashion.bench.noise import judge_noise
+from edgefashion.bench.operating import compare_points
+from edgefashion.bench.plan import NULL_MODEL, cores_for, make_plan
+from edgefashion.bench.request import Request, Subject
+from edgefashion.bench.results import disturbed_share, results_of
+from edgefashion.bench.scenarios import period_s
+from edgefashion.bench.schedule import Tools, run_schedule
+from edgefashion.bench.truth import Key, Truth, find_truths, key
+from edgefashion.bench.verdict import warnings_about
 from edgefashion.bench.worker import Job
 from edgefashion.data import Dataset
-from edgefashion.records import BenchReport, Cell, CellResult, Interval, Placement, Plan, Quality
-from edgefashion.runtimes import Logits, Pixels, open_session, run_all
-from edgefashion.verify.quality import measure_quality
+from edgefashion.records import BenchReport, Cell, Gate, Plan
 
-_INPUTS = 16  # different batches that a worker rotates through
+_ON_CPU = ("CPUExecutionProvider", "cpu")
+_SHORTEST_TIMEOUT_S, _LONGEST_TIMEOUT_S = 20.0, 120.0
 
 
 class Progress(Protocol):
     """What a measurement tells whoever watches."""
 
+    def planned(self, plan: Plan) -> None:
+        """This is what will be measured."""
+
     def evaluating(self, cell: str) -> None:
         """Quality of this cell is being measured."""
 
-    def generation(self, number: int, spent_s: float, plan: Plan, ratios: dict[str, Interval]) -> None:
-        """A generation is done; the ratios are those known so far."""
+    def generation(self, number: int, spent_s: float, medians: Medians) -> None:
+        """A generation is done; these are the launch medians so far, in seconds a picture."""
+
+    def phase(self, words: str) -> None:
+        """Something is measured beside the generations."""
 
 
 class Silent:
     """A progress that nobody watches."""
 
+    def planned(self, plan: Plan) -> None:
+        """Say nothing."""
+
     def evaluating(self, cell: str) -> None:
         """Say nothing."""
 
-    def generation(self, number: int, spent_s: float, plan: Plan, ratios: dict[str, Interval]) -> None:
+    def generation(self, number: int, spent_s: float, medians: Medians) -> None:
+        """Say nothing."""
+
+    def phase(self, words: str) -> None:
         """Say nothing."""
 
 
 def measure(
-    artifacts: Sequence[Artifact],
-    data: Dataset,
+    request: Request,
+    data: Dataset | None = None,
     *,
-    runtimes: Sequence[str] | None = None,
-    providers: Sequence[str] = ("cpu",),
-    threads: Sequence[int] = (1,),
-    batches: Sequence[int] = (1,),
-    reference: str | None = None,
-    budget_s: float = 60.0,
-    seed: int = 0,
+    stored: BenchReport | None = None,
+    logs: Path | None = None,
     progress: Progress | None = None,
 ) -> BenchReport:
-    """Quality and latency of every artifact in every setting, side by side.
+    """Quality and latency of every model in every setting, side by side.
 
     Each cell runs in fresh processes pinned to as many cores as it has threads; a worker's outputs are checked before
-    it is timed; blocks of all cells are interleaved at random; ratios to the reference are paired by generation.
+    it is timed; blocks of all cells are interleaved at random; ratios to the reference are paired by generation. A
+    cell is measured until its intervals are narrow, or the budget is spent. A model with a baseline is judged by the
+    gate.
 
     Args:
-        artifacts: Models and checkpoints.
-        data: Its test pictures give quality and inputs.
-        runtimes: Runtimes by name; all that are installed by default.
-        providers: Execution providers by short or own name.
-        threads: Intra-op thread counts.
-        batches: Pictures a call.
-        reference: Variant or cell that ratios refer to; the first float32 ONNX model by default.
-        budget_s: Seconds for the timed part; at least two generations run even if they take longer.
-        seed: Decides the inputs and the order.
+        request: What to measure, and how long.
+        data: Its test pictures give quality and inputs; needed as soon as one of the models is an artifact.
+        stored: A baseline of which only figures are left: the gate gives advice, no proof.
+        logs: Folder for the logs of MLPerf LoadGen; a temporary one by default.
         progress: Is told what happens.
 
     Raises:
         UsageError: The request makes no sense.
         NotAvailable: A provider is unknown, absent, or did not get every node.
     """
-    started = time.monotonic()
+    started_s = time.monotonic()
     progress = progress or Silent()
-    plan = make_plan(
-        artifacts,
-        runtimes=runtimes,
-        providers=providers,
-        threads=threads,
-        batches=batches,
-        reference=reference,
-        budget_s=budget_s,
-        seed=seed,
+    check_request(request)
+    plan = make_plan(request)
+    progress.planned(plan)
+    models = {model.sha256: model for model in (*request.models, *request.baselines, open_model(NULL_MODEL))}
+    truths = find_truths(plan, models, data, evaluating=progress.evaluating)
+    with tempfile.TemporaryDirectory(prefix="edgefashion-bench-") as name:
+        folder = Path(name)
+        jobs = _jobs(plan, models, truths, folder)
+        watch = HostWatch.start()
+        raw = run_schedule(plan, _tools(plan, jobs, folder), progress.generation, started_s=started_s)
+        host = watch.stop()
+        bench = Bench(plan, models, jobs, folder, logs or folder, progress.phase)
+        healthy = [] if raw.interrupted else [label for label in raw.medians if label not in raw.failed]
+        after = measure_afterwards(request, bench, healthy)
+    compared = comparisons(plan, raw.medians)
+    noise = judge_noise(
+        host=host,
+        canaries=raw.canaries,
+        disturbed_share=disturbed_share(raw),
+        reference_medians_s=np.array(list(raw.medians.get(plan.reference, {}).values())),
+        duplicate=compared[plan.duplicate].ratio if plan.duplicate in compared else None,
     )
-    by_digest = {artifact.sha256: artifact for artifact in artifacts}
-    inputs = _draw_inputs(plan, data)
-    truths = _evaluate(plan, by_digest, data, inputs, progress)
-    with tempfile.TemporaryDirectory(prefix="edgefashion-bench-") as folder:
-        jobs = _jobs(plan, by_digest, inputs, truths, Path(folder))
-        raw = run_schedule(
-            plan,
-            jobs,
-            Path(folder),
-            lambda number, spent_s, launches: progress.generation(number, spent_s, plan, paired_ratios(plan, launches)),
-        )
-    measured = [cell for cell in plan.cells if launches_of(cell, raw.launches)]
-    timings = {cell.label: timing(launches_of(cell, raw.launches), batch=cell.batch) for cell in measured}
-    found = paired_ratios(plan, raw.launches)
-    return BenchReport(
-        data=data.identity,
+    results = results_of(plan, raw, compared=compared, noise=noise, truths=truths, energy=after.energy)
+    report = BenchReport(
+        data=data.identity if data and truths else None,
         plan=plan,
         launches=raw.launches,
+        canaries=raw.canaries,
         order=raw.order,
-        results=[_result(cell, timings[cell.label], plan, ratios=found, truth=truths[_key(cell)]) for cell in measured],
-        failures=raw.failures,
-        warnings=warnings_about(plan, timings, found),
+        host=host,
+        results=results,
+        failures=[*raw.failures, *after.failures],
+        noise=noise,
+        warnings=warnings_about(plan, results, noise),
+        rooflines=after.rooflines,
+        loadgen=after.loadgen,
+        sustained=after.sustained,
+        operating_points=compare_points(plan, results, after.sustained),
         partial=raw.interrupted,
-        wall_s=time.monotonic() - started,
+        wall_s=time.monotonic() - started_s,
         environment=environment.describe(),
     )
+    labels = data.test.labels if data else None
+    pairs = stored_pairs(report, stored, labels) if stored else pairs_of(plan, raw.medians, truths, labels)
+    gate = _judge(pairs, report, stored) if stored or request.baselines else None
+    return msgspec.structs.replace(report, gate=gate)
 
 
-Key = tuple[str, str, str]
+def _judge(pairs: Sequence[Pair], report: BenchReport, stored: BenchReport | None) -> Gate:
+    gate = judge(
+        pairs,
+        noise=report.noise.level,
+        classes=report.data.labels if report.data else [],
+        paired=stored is None,
+        seed=report.plan.seed,
+    )
+    differing = environment.differences(stored.environment, report.environment) if stored else []
+    if not differing:
+        return gate
+    # Another machine is another speed: whatever the figures say, they do not decide.
+    reason = f"INCONCLUSIVE: the baseline was measured on another machine: {'; '.join(differing)}"
+    return msgspec.structs.replace(gate, verdict="INCONCLUSIVE", reasons=[reason, *gate.reasons])
 
 
-@dataclass(frozen=True)
-class Truth:
-    """What one artifact answers in one runtime and provider, before anything is timed.
+def _tools(plan: Plan, jobs: Mapping[str, Job], folder: Path) -> Tools:
+    import psutil
 
-    Attributes:
-        quality: On all test pictures, one picture a call, as on a device.
-        placement: Where its nodes were put.
-        outputs: For each batch size, the logits float32[inputs, batch, classes] of the timed inputs.
-    """
+    timeout_s = min(_LONGEST_TIMEOUT_S, max(_SHORTEST_TIMEOUT_S, plan.budget_s))
+    cpus = cores_for(plan.cell(plan.reference))
 
-    quality: Quality
-    placement: Placement
-    outputs: Mapping[int, Logits]
+    def start(label: str) -> Launched:
+        return Worker(jobs[label], folder / "stderr", timeout_s=timeout_s)
 
+    def canary() -> int:
+        with pinned(cpus):
+            return spin_ns()
 
-def _key(cell: Cell) -> Key:
-    return cell.artifact.sha256, cell.session.runtime, cell.session.provider
+    return Tools(start=start, canary=canary, free_bytes=lambda: float(psutil.virtual_memory().available))
 
 
-def _draw_inputs(plan: Plan, data: Dataset) -> dict[int, Pixels]:
-    """uint8[inputs, batch, H, W] for each batch size: the same pictures for every cell, so none has easier ones."""
-    inputs = {}
-    for batch in {cell.batch for cell in plan.cells}:
-        random = np.random.default_rng([plan.seed, batch])
-        inputs[batch] = data.test.pixels[random.integers(len(data.test), size=(_INPUTS, batch))]
-    return inputs
+def _jobs(plan: Plan, models: Mapping[str, Subject], truths: Mapping[Key, Truth], folder: Path) -> dict[str, Job]:
+    return {
+        cell.label: _job(cell, plan, models, truths, folder / str(number)) for number, cell in enumerate(plan.cells)
+    }
 
 
-def _evaluate(
-    plan: Plan, artifacts: Mapping[str, Artifact], data: Dataset, inputs: Mapping[int, Pixels], progress: Progress
-) -> dict[Key, Truth]:
-    truths: dict[Key, Truth] = {}
-    for cell in plan.cells:
-        if _key(cell) in truths:
-            continue
-        progress.evaluating(cell.label)
-        with open_session(artifacts[cell.artifact.sha256], cell.session) as session:
-            logits = run_all(session, data.test.pixels)
-            truths[_key(cell)] = Truth(
-                quality=measure_quality(logits, data.test.labels, data.labels),
-                placement=session.placement,
-                # Run as they will be timed: a dynamically quantized model's answer to a picture depends on
-                # the other pictures of its batch.
-                outputs={size: np.stack([session.run(each) for each in drawn]) for size, drawn in inputs.items()},
-            )
-    return truths
+def _job(cell: Cell, plan: Plan, models: Mapping[str, Subject], truths: Mapping[Key, Truth], folder: Path) -> Job:
+    """A worker's job, with its inputs and the outputs it is held to in a folder of its own."""
+    import psutil
 
-
-def _jobs(
-    plan: Plan,
-    artifacts: Mapping[str, Artifact],
-    inputs: Mapping[int, Pixels],
-    truths: Mapping[Key, Truth],
-    folder: Path,
-) -> dict[str, Job]:
-    jobs = {}
-    for number, cell in enumerate(plan.cells):
-        pictures, answers = folder / f"inputs-{cell.batch}.npy", folder / f"outputs-{number}.npy"
-        np.save(pictures, inputs[cell.batch], allow_pickle=False)
-        np.save(answers, truths[_key(cell)].outputs[cell.batch], allow_pickle=False)
-        jobs[cell.label] = Job(
-            artifact=str(artifacts[cell.artifact.sha256].path.absolute()),
-            sha256=cell.artifact.sha256,
-            session=cell.session,
-            cpus=cores_for(cell),
-            inputs=str(pictures),
-            outputs=str(answers),
-            block_s=plan.block_s,
-        )
-    return jobs
-
-
-def _result(cell: Cell, figures: Timing, plan: Plan, *, ratios: Mapping[str, Interval], truth: Truth) -> CellResult:
-    ratio = ratios.get(cell.label)
-    return CellResult(
-        cell=cell.label,
-        launches=figures.launches,
-        calls=figures.calls,
-        median_s=figures.median_s,
-        mean_s=figures.mean_s,
-        p90_s=figures.p90_s,
-        p99_s=figures.p99_s,
-        throughput_per_s=figures.throughput_per_s,
-        ratio=ratio,
-        rank=rank(cell.label, ratio, plan, duplicate=ratios.get(plan.duplicate)),
-        quality=truth.quality,
-        placement=truth.placement,
-        session_s=figures.session_s,
-        peak_rss_bytes=figures.peak_rss_bytes,
+    folder.mkdir()
+    truth = truths.get(key(cell))
+    if truth is not None:
+        np.save(folder / "inputs.npy", truth.inputs[cell.batch], allow_pickle=False)
+        np.save(folder / "outputs.npy", truth.outputs[cell.batch], allow_pickle=False)
+    return Job(
+        artifact=str(models[cell.artifact.sha256].path.absolute()),
+        sha256=cell.artifact.sha256,
+        session=cell.session,
+        naive=cell.role == "naive call",
+        cpus=cores_for(cell),
+        inputs=None if truth is None else str(folder / "inputs.npy"),
+        outputs=str(folder / "outputs.npy"),
+        batch=cell.batch,
+        seed=plan.seed,
+        block_s=plan.block_s,
+        paced_s=period_s(cell.scenario),
+        warmup_cap_s=plan.warmup_cap_s,
+        # A GPU's driver maps far more addresses than there is memory.
+        memory_limit_bytes=psutil.virtual_memory().available if cell.session.provider in _ON_CPU else None,
+        spawned_ns=0,
     )

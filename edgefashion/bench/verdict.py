@@ -1,61 +1,72 @@
-"""What the figures allow one to say: ranks, and warnings about the measurement itself."""
+"""What the figures allow one to say: ranks, labels, and warnings about the measurement itself."""
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
-from edgefashion.bench.analyse import Timing
-from edgefashion.records import Interval, Plan
-
-Rank = Literal["reference", "faster", "slower", "no difference found", "not enough launches"]
+from edgefashion.records import CellResult, Comparison, Interval, Label, Launch, Noise, Placement, Plan, Rank
 
 # Two copies of the same cell may differ by this much before the measurement is called disturbed.
-_DUPLICATE_TOLERANCE = 0.01
-_INTERVAL_GOAL = 0.05
+DUPLICATE_TOLERANCE = 0.01
 
 
-def rank(label: str, ratio: Interval | None, plan: Plan, *, duplicate: Interval | None) -> Rank:
+def rank(label: str, plan: Plan, compared: Mapping[str, Comparison], noise: Noise) -> Rank:
     """Faster or slower only if the interval excludes 1, and by more than the reference's own copy differs.
 
     The duplicate of the reference is the same model in the same setting. If the run was disturbed, a difference
-    of the size between the two is what this machine makes out of nothing, and no other cell is ranked by it.
+    of the size between the two is what this machine makes out of nothing, and no other cell is ranked by it. Where
+    the noise makes the measurement invalid nothing is ranked.
     """
-    if label == plan.reference:
+    if label == plan.cell(label).reference:
         return "reference"
-    if ratio is None or duplicate is None:
+    if label not in compared or plan.duplicate not in compared:
         return "not enough launches"
-    floor = abs(math.log(duplicate.value)) if is_disturbed(duplicate) and label != plan.duplicate else 0.0
+    if noise.level == "invalid":
+        return "not ranked"
+    ratio, copy = compared[label].ratio, compared[plan.duplicate].ratio
+    floor = abs(math.log(copy.value)) if is_disturbed(copy) and label != plan.duplicate else 0.0
     if ratio.low <= 1 <= ratio.high or abs(math.log(ratio.value)) <= floor:
         return "no difference found"
     return "faster" if ratio.value < 1 else "slower"
 
 
-def is_disturbed(duplicate: Interval) -> bool:
-    """Whether two copies of the same cell were told apart, or differ by more than the tolerance."""
-    return not duplicate.low <= 1 <= duplicate.high or abs(duplicate.value - 1) > _DUPLICATE_TOLERANCE
-
-
-def warnings_about(plan: Plan, timings: Mapping[str, Timing], ratios: Mapping[str, Interval]) -> list[str]:
-    """Sentences that belong above the table."""
-    said: list[str] = []
-    duplicate = ratios.get(plan.duplicate)
-    if duplicate is not None and is_disturbed(duplicate):
-        said.append(
-            f"the machine was disturbed: two copies of the reference differ by {abs(duplicate.value - 1):.1%} "
-            f"(95 % interval of their ratio {duplicate.low:.3f} to {duplicate.high:.3f}); "
-            "smaller differences mean nothing"
-        )
-    said += _unsteady(timings)
-    wide = [label for label, ratio in ratios.items() if (ratio.high - ratio.low) / 2 > _INTERVAL_GOAL * ratio.value]
-    if wide:
-        said.append(f"imprecise (interval wider than ±{_INTERVAL_GOAL:.0%}): {_names(wide)}; a larger --budget helps")
+def labels(launches: Sequence[Launch], *, half_width: float, precision: float, placement: Placement) -> list[Label]:
+    """What a reader must know about one cell: its `half_width` beside the `precision` aimed at, warm-ups, devices."""
+    said: list[Label] = []
+    if half_width > precision:
+        said.append("imprecise")
+    if sum(launch.steady for launch in launches) * 2 <= len(launches):
+        said.append("no_steady_state")
+    if len(placement.nodes) > 1:
+        said.append("partial placement")
     return said
 
 
-def _unsteady(timings: Mapping[str, Timing]) -> list[str]:
-    unsteady = [label for label, timing in timings.items() if not timing.steady]
-    return [f"no steady state after warm-up: {_names(unsteady)}"] if unsteady else []
+def is_disturbed(duplicate: Interval) -> bool:
+    """Whether two copies of the same cell were told apart, or differ by more than the tolerance."""
+    return not duplicate.low <= 1 <= duplicate.high or abs(duplicate.value - 1) > DUPLICATE_TOLERANCE
 
 
-def _names(labels: Sequence[str]) -> str:
-    return "; ".join(labels)
+def warnings_about(plan: Plan, results: Sequence[CellResult], noise: Noise) -> list[str]:
+    """Sentences that belong above the table."""
+    said: list[str] = []
+    by_cell = {result.cell: result for result in results}
+    copy = by_cell[plan.duplicate].comparison if plan.duplicate in by_cell else None
+    if copy is not None and is_disturbed(copy.ratio):
+        ratio = copy.ratio
+        said.append(
+            f"the machine was disturbed: two copies of the reference differ by {abs(ratio.value - 1):.1%} "
+            f"(95 % interval of their ratio {ratio.low:.3f} to {ratio.high:.3f}); smaller differences mean nothing"
+        )
+    if noise.level == "invalid":
+        said.append(f"nothing is ranked, the noise makes the measurement invalid: {'; '.join(noise.reasons)}")
+    said += _labelled(results, "no_steady_state", "no steady state in most warm-ups")
+    said += _labelled(
+        results, "imprecise", f"imprecise (an interval wider than ±{plan.precision:.0%}); a larger --budget helps"
+    )
+    said += _labelled(results, "partial placement", "partly on another device than asked for")
+    return said
+
+
+def _labelled(results: Sequence[CellResult], label: Label, words: str) -> list[str]:
+    cells = [result.cell for result in results if label in result.labels]
+    return [f"{words}: {'; '.join(cells)}"] if cells else []

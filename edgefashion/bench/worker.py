@@ -1,174 +1,221 @@
 """One launch: a fresh process that opens one cell, proves that it is right, warms up, and times blocks.
 
-It is started as `python -m edgefashion.bench.worker` and speaks JSON lines: a `Job` comes in and `Ready` goes
-out; then each line "block" that comes in is answered with the nanoseconds of the block's calls. An error goes
-out as `{"error": …}`. The process ends when its input does, so it cannot outlive its parent.
+It is started by `edgefashion.bench.launch` and speaks JSON lines: a `Job` comes in and `Ready` goes out; then
+each line "block" that comes in is answered with a `Block`. An error goes out as `Broken`. The process ends when
+its input does or its parent dies, so it cannot outlive it.
 """
 
-import gc
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from statistics import median
-from typing import TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import msgspec
 
 from edgefashion.bench import isolation
+from edgefashion.bench.sampling import Calls, settle, time_block, time_paced, warm_up
 from edgefashion.errors import CheckFailed, EdgefashionError, ExitCode
-from edgefashion.records import Record, SessionSpec
+from edgefashion.records import ColdStart, Memory, Placement, Record, SessionSpec
 
-_MIN_CALLS = 20  # a block
-_WINDOW_NS = 50_000_000  # warm-up is judged by two adjacent windows of this length
-_STEADY_CHANGE = 0.02  # how much their medians may differ
-_WARMUP_CAP_NS = 1_500_000_000
+if TYPE_CHECKING:
+    from edgefashion.runtimes import Session
+
 # Same artifact, runtime and provider as in the parent: only the order of sums may differ.
 _RELATIVE_TOLERANCE = 1e-3
+# Enough of them in six blocks to bound the 90th percentile of a launch.
+_PACED_CALLS = 7
 
 
 class Job(Record, frozen=True):
     """What a worker is to measure."""
 
-    artifact: str  # path
+    artifact: str  # path; empty for a call that needs none
     sha256: str
     session: SessionSpec
+    naive: bool  # time the plain `run` instead of a call on bound inputs and outputs
     cpus: list[int]
-    inputs: str  # path of a .npy: uint8[inputs, batch, H, W]
-    outputs: str  # path of a .npy: float32[inputs, batch, classes]
+    inputs: str | None  # path of a .npy: [inputs, batch, …]; None: made from the model's own input
+    outputs: str  # path of a .npy: [inputs, batch, …]; the first launch writes it where it is missing
+    batch: int
+    seed: int  # of inputs that are made
     block_s: float
+    paced_s: float | None  # time from call to call; None: closed loop
+    warmup_cap_s: float
+    memory_limit_bytes: int | None
+    spawned_ns: int  # the parent's monotonic clock when it started this process
 
 
 class Ready(Record, frozen=True):
     """What a worker found out while it became ready."""
 
     threads_seen: int
-    import_s: float
-    session_s: float
-    first_run_s: float
+    cold: ColdStart
+    memory: Memory
     steady: bool
     warmup_calls: int
-    peak_rss_bytes: int
-    session_rss_bytes: int
+    warmup_ns: list[int]
+    calls_per_sample: int
+    placement: Placement
+
+
+class Block(Record, frozen=True):
+    """One block: nanoseconds of each sample, and the involuntary context switches meanwhile."""
+
+    samples_ns: list[int]
+    switches: int
 
 
 class Broken(Record, frozen=True):
-    """Why a worker could not become ready."""
+    """Why a worker could not go on."""
 
     error: str
 
 
-Calls = Sequence[Callable[[], object]]
-
-
-def main() -> None:
-    """Serve one job on stdin and a private copy of stdout."""
+def main(entered_ns: int) -> None:
+    """Serve one job on stdin and a private copy of stdout; `entered_ns` is the monotonic clock at the first line."""
+    isolation.die_with_parent()
     # Libraries that print must not write into the protocol.
     replies = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     try:
-        serve(sys.stdin, replies)
+        serve(sys.stdin, replies, entered_ns)
     except EdgefashionError as error:
         _reply(replies, Broken(error=str(error)))
         sys.exit(error.exit_code)
+    except MemoryError:
+        _reply(replies, Broken(error="it asked for more memory than the machine has free"))
+        sys.exit(ExitCode.CHECK_FAILED)
     except Exception as error:  # noqa: BLE001 - whatever it is, the parent must hear of it
         _reply(replies, Broken(error=f"{type(error).__name__}: {error}"))
         sys.exit(ExitCode.BUG)
 
 
-def serve(commands: TextIO, replies: TextIO) -> None:
+def serve(commands: TextIO, replies: TextIO, entered_ns: int) -> None:
     """Read a job, become ready, then time a block for each further line."""
     job = msgspec.json.decode(commands.readline(), type=Job)
-    calls, ready = prepare(job)
+    calls, ready = prepare(job, entered_ns)
     _reply(replies, ready)
-    replies.writelines(msgspec.json.encode(time_block(calls, job.block_s)).decode() + "\n" for _ in commands)
+    for _ in commands:
+        _reply(replies, _block(calls, job, ready.calls_per_sample))
 
 
-def prepare(job: Job) -> tuple[Calls, Ready]:
+def prepare(job: Job, entered_ns: int) -> tuple[Calls, Ready]:
     """Open the cell, check its outputs, warm it up.
 
     Raises:
         CheckFailed: It answers wrongly, or a thread left its cores.
     """
-    started = time.perf_counter()
+    if job.memory_limit_bytes is not None:
+        isolation.limit_memory(job.memory_limit_bytes)
     import numpy as np
 
-    from edgefashion.artifact import open_artifact
-    from edgefashion.runtimes import RUNTIMES, open_session
+    from edgefashion.artifact import open_model
+    from edgefashion.runtimes import load_runtime, open_session
 
-    RUNTIMES.load(job.session.runtime).available()  # imports the runtime itself
-    imported = time.perf_counter()
-    artifact = open_artifact(Path(job.artifact))
-    if artifact.sha256 != job.sha256:
+    load_runtime(job.session.runtime).available(job.session.provider)  # imports the runtime itself
+    imported_ns = time.monotonic_ns()
+    model = open_model(Path(job.artifact))
+    if model.sha256 != job.sha256:
         raise CheckFailed(f"{job.artifact} changed while it was measured")
-    inputs, expected = np.load(job.inputs, allow_pickle=False), np.load(job.outputs, allow_pickle=False)
+    stored = None if job.inputs is None else np.load(job.inputs, allow_pickle=False)
     before_bytes = isolation.resident_bytes()
-    opening = time.perf_counter()
-    session = open_session(artifact, job.session)
-    opened = time.perf_counter()
-    first = session.run(inputs[0])
-    ran = time.perf_counter()
-    after_bytes = isolation.resident_bytes()
-    outputs = np.stack([first, *(session.run(batch) for batch in inputs[1:])])
-    worst, allowed = float(np.abs(outputs - expected).max()), _RELATIVE_TOLERANCE * float(np.abs(expected).max())
-    # A comparison that is false for NaN: what is not surely right is wrong.
-    if not worst <= allowed:
-        raise CheckFailed(f"it answers wrongly: logits are off by {worst:.3g}, at most {allowed:.3g} is explicable")
-    calls = [session.bind(batch) for batch in inputs]
-    steady, warmup_calls = warm_up(calls)
+    phases_apart = isolation.reset_peak()
+    session, session_s = _timed(lambda: open_session(model, job.session))
+    inputs = _made(session, job) if stored is None else stored
+    first, first_run_s = _timed(lambda: session.run(inputs[0]))
+    _, second_run_s = _timed(lambda: session.run(inputs[0]))
+    after_bytes, session_peak_bytes = isolation.resident_bytes(), isolation.peak_resident_bytes()
+    isolation.reset_peak()
+    _check(np.stack([first, *(session.run(batch) for batch in inputs[1:])]), Path(job.outputs))
+    calls = _calls(session, inputs, naive=job.naive)
+    warm = warm_up(calls, cap_s=job.warmup_cap_s)
     return calls, Ready(
         threads_seen=isolation.count_threads_inside(job.cpus),
-        import_s=imported - started,
-        session_s=opened - opening,
-        first_run_s=ran - opened,
-        steady=steady,
-        warmup_calls=warmup_calls,
-        peak_rss_bytes=isolation.peak_resident_bytes(),
-        session_rss_bytes=max(0, after_bytes - before_bytes),
+        cold=ColdStart(
+            spawn_s=(entered_ns - job.spawned_ns) / 1e9,
+            import_s=(imported_ns - entered_ns) / 1e9,
+            session_s=session_s,
+            first_run_s=first_run_s,
+            second_run_s=second_run_s,
+        ),
+        memory=Memory(
+            imported_bytes=before_bytes,
+            model_bytes=max(0, after_bytes - before_bytes),
+            session_peak_bytes=session_peak_bytes,
+            run_peak_bytes=isolation.peak_resident_bytes(),
+            phases_apart=phases_apart,
+        ),
+        steady=warm.steady,
+        warmup_calls=warm.calls,
+        warmup_ns=warm.sub_blocks_ns,
+        calls_per_sample=warm.calls_per_sample if job.paced_s is None else 1,
+        placement=session.placement,
     )
 
 
-def warm_up(calls: Calls) -> tuple[bool, int]:
-    """Call until two adjacent windows agree or the cap is reached; returns (agreed, number of calls)."""
-    done, spent_ns, before = 0, 0, None
-    while spent_ns < _WARMUP_CAP_NS:
-        samples = time_block(calls, _WINDOW_NS / 1e9)
-        done += len(samples)
-        spent_ns += max(_WINDOW_NS, sum(samples))
-        now = median(samples)
-        if before is not None and abs(now - before) <= _STEADY_CHANGE * before:
-            return True, done
-        before = now
-    return False, done
+def inputs_beside(job: Job) -> Path:
+    """Where a job's inputs lie: given, or made by its first launch and left beside the outputs."""
+    return Path(job.outputs).with_name("inputs.npy") if job.inputs is None else Path(job.inputs)
 
 
-def time_block(calls: Calls, seconds: float) -> list[int]:
-    """Nanoseconds of each call, rotating through `calls` for at least `seconds` and 20 calls."""
-    clock = time.perf_counter_ns
-    samples: list[int] = []
-    keep, count = samples.append, len(calls)
-    index = 0
-    gc.collect()
-    gc.disable()
-    try:
-        end = clock() + int(seconds * 1e9)
-        while True:
-            call = calls[index % count]
-            start = clock()
-            call()
-            stop = clock()
-            keep(stop - start)
-            index += 1
-            if stop >= end and index >= _MIN_CALLS:
-                return samples
-    finally:
-        gc.enable()
+def _made(session: "Session", job: Job) -> Any:
+    import numpy as np
+
+    from edgefashion.bench.inputs import made_for
+
+    inputs = made_for(session, batch=job.batch, seed=job.seed)
+    np.save(inputs_beside(job), inputs, allow_pickle=False)
+    return inputs
+
+
+def _calls(session: "Session", inputs: Any, *, naive: bool) -> Calls:
+    if not naive:
+        return [session.bind(batch) for batch in inputs]
+    run = session.run
+    return [lambda batch=batch: run(batch) for batch in inputs]
+
+
+def _check(outputs: Any, expected_path: Path) -> None:
+    """Hold outputs against those expected, or leave them there for the launches that follow.
+
+    Raises:
+        CheckFailed: They differ by more than the order of sums explains.
+    """
+    import numpy as np
+
+    if not expected_path.exists():
+        np.save(expected_path, outputs, allow_pickle=False)
+        return
+    expected = np.load(expected_path, allow_pickle=False)
+    if outputs.shape != expected.shape:
+        raise CheckFailed(f"it answers wrongly: outputs have shape {outputs.shape} instead of {expected.shape}")
+    difference = np.abs(outputs.astype(np.float64) - expected.astype(np.float64))
+    worst, allowed = float(difference.max()), _RELATIVE_TOLERANCE * float(np.abs(expected).max())
+    # A comparison that is false for NaN: what is not surely right is wrong.
+    if not worst <= allowed:
+        raise CheckFailed(f"it answers wrongly: outputs are off by {worst:.3g}, at most {allowed:.3g} is explicable")
+
+
+def _block(calls: Calls, job: Job, calls_per_sample: int) -> Block:
+    if job.paced_s is None:
+        settle(calls, at_most_s=job.block_s)
+    else:
+        time_paced(calls, period_s=job.paced_s, count=1)
+    before = isolation.involuntary_switches()
+    if job.paced_s is None:
+        samples_ns = time_block(calls, seconds=job.block_s, calls_per_sample=calls_per_sample)
+    else:
+        samples_ns = time_paced(calls, period_s=job.paced_s, count=_PACED_CALLS)
+    return Block(samples_ns=samples_ns, switches=isolation.involuntary_switches() - before)
+
+
+def _timed(work: Callable[[], Any]) -> tuple[Any, float]:
+    start = time.perf_counter()
+    result = work()
+    return result, time.perf_counter() - start
 
 
 def _reply(replies: TextIO, record: Record) -> None:
     replies.write(msgspec.json.encode(record).decode() + "\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -9,72 +9,127 @@ from edgefashion.cli.options import ArtifactsArgument, DataOption, JsonOption, S
 
 if TYPE_CHECKING:
     from edgefashion.artifact import Artifact
+    from edgefashion.bench import Request
+    from edgefashion.bench.request import Subject
     from edgefashion.records import BenchReport
 
 
 def bench(
-    artifacts: ArtifactsArgument = None,
+    models: ArtifactsArgument = None,
     *,
     provider: Annotated[
         list[str] | None,
         typer.Option(help="cpu, cuda, tensorrt, … or an execution provider's own name; may be given more than once."),
     ] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="A setting of the execution provider; may be given more than once."),
+    ] = None,
+    allow_partial: Annotated[
+        bool, typer.Option("--allow-partial", help="Measure a model although the provider leaves nodes to another one.")
+    ] = False,
     runtime: Annotated[
         list[str] | None,
         typer.Option(
-            help="onnxruntime or pytorch; may be given more than once. Default: both where torch is installed."
+            help="onnxruntime, pytorch or torch-compile; may be given more than once. "
+            "Default: onnxruntime, and pytorch where torch is installed."
         ),
     ] = None,
     threads: Annotated[
         list[int] | None, typer.Option(min=1, help="Intra-op threads; may be given more than once. Default: 1.")
     ] = None,
+    spinning: Annotated[
+        bool, typer.Option("--spinning", help="Let idle pool threads burn their core while they wait.")
+    ] = False,
     batch: Annotated[
         list[int] | None, typer.Option(min=1, help="Pictures a call; may be given more than once. Default: 1.")
+    ] = None,
+    scenario: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Operating point: closed (default), paced:N (calls a second), batch (1, 8 and 64 pictures a call), "
+            "sustained:SECONDS, mlperf:SingleStream, MultiStream, Offline or Server; may be given more than once."
+        ),
     ] = None,
     reference: Annotated[
         str | None, typer.Option(help="Variant that ratios refer to. Default: the first float32 model.")
     ] = None,
-    budget: Annotated[float, typer.Option(metavar="SECONDS", help="Time for measuring latency.")] = 60.0,
+    budget: Annotated[
+        float, typer.Option(metavar="SECONDS", help="Time for quality and latency; ends earlier when all is precise.")
+    ] = 60.0,
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|RUN",
+            help="Judge against this run, model or bench.json, measured again beside the candidates: "
+            "exit code 0 PASS, 1 FAIL, 3 INCONCLUSIVE.",
+        ),
+    ] = None,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Also show where the time goes, operator by operator (ONNX models).")
+    ] = False,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Print the cells and the time they take; measure nothing.")
+    ] = False,
+    summary: Annotated[
+        bool, typer.Option("--summary", help="Append the result as Markdown to the file in GITHUB_STEP_SUMMARY.")
+    ] = False,
     seed: SeedOption = 0,
     where: DataOption = None,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Folder for the results. Default: the run's.")
+        Path | None, typer.Option("--out", metavar="DIR", help="Folder for the results. Default: the models' own.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Compare quality and latency side by side.
 
-    Accuracy, F1 of every class, size and latency of every model of a run, beside PyTorch. Each cell runs in fresh
-    pinned processes whose answers are checked before they are timed; blocks are interleaved at random, and ratios are
-    paired in time with 95 % intervals. The reference is measured twice: if its copies differ, the machine was
-    disturbed and the result says so. Writes bench.json with every raw sample, plots/ and report.html. Exit code 1 if
-    a cell could not be measured.
+    Accuracy, F1 of every class, size and latency of every model of a run, beside PyTorch; any other ONNX file is timed
+    too. Each cell runs in fresh pinned processes whose answers are checked before they are timed; blocks are
+    interleaved at random, and ratios are paired in time with 95 % intervals. The reference is measured twice: if its
+    copies differ, the machine was disturbed and the result says so. Writes bench.json with every raw sample, plots/ and
+    report.html. Exit code 1 if a cell could not be measured or the gate says FAIL, 3 if it is INCONCLUSIVE.
     """
     from edgefashion import runs
+    from edgefashion.bench import Request, measure
+    from edgefashion.bench.baseline import find_baseline
     from edgefashion.cli import console
     from edgefashion.data import load_present
-    from edgefashion.errors import CheckFailed
     from edgefashion.files import locked
+    from edgefashion.records import BenchReport
 
-    found = runs.resolve_artifacts(artifacts or [])
+    step_summary = console.step_summary() if summary else None
+    found = runs.resolve_models(models or [])
+    compared = find_baseline(baseline) if baseline else []
+    request = Request(
+        models=chosen_subjects(found, runtime),
+        baselines=[] if isinstance(compared, BenchReport) else chosen_subjects(compared, runtime),
+        runtimes=runtime,
+        providers=provider or ["cpu"],
+        options=parse_options(option or []),
+        allow_partial=allow_partial,
+        threads=threads or [1],
+        spinning=spinning,
+        batches=batch or [1],
+        scenarios=scenario or ["closed"],
+        reference=reference,
+        profile=profile,
+        budget_s=budget,
+        seed=seed,
+    )
+    if plan:
+        show_plan(request)
+        return
     home = found[0].path.parent
     folder = out or home
-    subjects = chosen_subjects(found, runtime)
     split = load_present(where, note=console.note)
-    from edgefashion.bench import measure
 
     with locked(folder):
         with console.BenchProgress() as progress:
             result = measure(
-                subjects,
+                request,
                 split,
-                runtimes=runtime,
-                providers=provider or ["cpu"],
-                threads=threads or [1],
-                batches=batch or [1],
-                reference=reference,
-                budget_s=budget,
-                seed=seed,
+                stored=compared if isinstance(compared, BenchReport) else None,
+                logs=folder / runs.LOADGEN,
                 progress=progress,
             )
         page = save_results(result, folder, home=home)
@@ -83,37 +138,105 @@ def bench(
     else:
         show_results(result)
         console.note(f"raw samples: {folder / runs.BENCHMARK}; report: {page}")
+    if step_summary is not None:
+        from edgefashion.report import summary_markdown
+
+        console.append(step_summary, summary_markdown(result))
+    leave_as(result)
+
+
+def leave_as(result: "BenchReport") -> None:
+    """Raise what the command's exit code must say.
+
+    Raises:
+        KeyboardInterrupt: Measuring was stopped.
+        CheckFailed: A cell could not be measured, or the gate fails.
+        Inconclusive: The gate cannot tell.
+    """
+    from edgefashion.errors import CheckFailed, Inconclusive
+
     if result.partial:
         raise KeyboardInterrupt
     if result.failures:
         raise CheckFailed(f"not measured: {'; '.join(f'{each.cell} ({each.reason})' for each in result.failures)}")
+    if result.gate is None or result.gate.verdict == "PASS":
+        return
+    first = result.gate.reasons[0]
+    # A comparison with stored figures is advice: it cannot prove that anything became slower.
+    raise CheckFailed(first) if result.gate.verdict == "FAIL" and result.gate.paired else Inconclusive(first)
 
 
-def chosen_subjects(artifacts: "list[Artifact]", wanted: list[str] | None) -> "list[Artifact]":
-    """What is measured: the artifacts, and the PyTorch checkpoint beside each where torch is installed.
+def parse_options(pairs: list[str]) -> dict[str, str]:
+    """Settings from KEY=VALUE.
+
+    Raises:
+        UsageError: One of them has another form.
+    """
+    from edgefashion.errors import UsageError
+
+    for pair in pairs:
+        if not pair.partition("=")[0] or "=" not in pair:
+            raise UsageError(f"--option {pair!r}: expected KEY=VALUE")
+    return {key: value for key, _, value in (pair.partition("=") for pair in pairs)}
+
+
+def show_plan(request: "Request") -> None:
+    """Print the cells in the order of the plan, and the time they take."""
+    from edgefashion.bench.plan import estimate_s, make_plan
+    from edgefashion.cli import console
+
+    made = make_plan(request)
+    for cell in made.cells:
+        role = "" if cell.role == "subject" else f"  ({cell.role})"
+        mark = "  (reference)" if cell.label == made.reference else role
+        console.stdout().print(f"{cell.label}{mark}", markup=False, highlight=False, soft_wrap=True)
+    least_s = estimate_s(made)
+    enough = "enough for it" if least_s <= made.budget_s else "not enough: the result will be less precise"
+    console.stdout().print(
+        f"\n{len(made.cells)} cells; {made.min_generations} generations take about {least_s:.0f} s, "
+        f"the budget is {made.budget_s:.0f} s: {enough}",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def chosen_subjects(models: "list[Subject]", wanted: list[str] | None) -> "list[Subject]":
+    """What is measured: the models, and the PyTorch checkpoint beside each where torch is installed.
 
     Raises:
         UsageError: A runtime is unknown.
         NotAvailable: PyTorch was asked for and is not installed.
     """
-    from edgefashion import runs
-    from edgefashion.artifact import open_artifact
+    from edgefashion.artifact import Artifact
     from edgefashion.cli import console
     from edgefashion.environment import installed
     from edgefashion.errors import NotAvailable, UsageError
     from edgefashion.registry import unknown
-    from edgefashion.runtimes import RUNTIMES
+    from edgefashion.runtimes import RUNTIMES, load_runtime
 
     for name in wanted or []:
         if name not in RUNTIMES.names():
             raise UsageError(unknown("runtime", name, RUNTIMES.names()))
-    if wanted and "pytorch" in wanted and installed("torch") is None:
-        raise NotAvailable("PyTorch was asked for and is not installed: pip install 'edgefashion[train]'")
-    if wanted and "pytorch" not in wanted:
-        return artifacts
+    needs_torch = [name for name in wanted or [] if load_runtime(name).PACKAGE == "torch"]
+    if needs_torch and installed("torch") is None:
+        raise NotAvailable(
+            f"{needs_torch[0]} was asked for and torch is not installed: pip install 'edgefashion[train]'"
+        )
+    artifacts = [model for model in models if isinstance(model, Artifact)]
+    if not artifacts or (wanted and not needs_torch):
+        return models
     if installed("torch") is None:
         console.note("PyTorch is left out: it is not installed (pip install 'edgefashion[train]')")
-        return artifacts
+        return models
+    return [*models, *_checkpoints_beside(artifacts)]
+
+
+def _checkpoints_beside(artifacts: "list[Artifact]") -> "list[Artifact]":
+    from edgefashion import runs
+    from edgefashion.artifact import open_artifact
+    from edgefashion.cli import console
+
     origins = {artifact.manifest.checkpoint_sha256 for artifact in artifacts}
     checkpoints = []
     for folder in dict.fromkeys(artifact.path.parent for artifact in artifacts):
@@ -124,7 +247,7 @@ def chosen_subjects(artifacts: "list[Artifact]", wanted: list[str] | None) -> "l
                 checkpoints.append(checkpoint)
             elif checkpoint.sha256 not in {artifact.sha256 for artifact in artifacts}:
                 console.note(f"PyTorch is left out: {path} is not what these models were exported from")
-    return [*artifacts, *checkpoints]
+    return checkpoints
 
 
 def save_results(result: "BenchReport", folder: Path, *, home: Path | None = None) -> Path:
@@ -142,9 +265,8 @@ def save_results(result: "BenchReport", folder: Path, *, home: Path | None = Non
 
 
 def show_results(result: "BenchReport") -> None:
-    """Print headline, summary with its warnings, and F1 per class."""
+    """Print verdicts and headline, summary with its warnings, and F1 per class."""
     from edgefashion.cli import console
-    from edgefashion.report import headline
-    from edgefashion.report.tables import per_class_table, summary_table
+    from edgefashion.report.tables import overview
 
-    console.show(headline(result), summary_table(result), per_class_table(result))
+    console.show(*overview(result))

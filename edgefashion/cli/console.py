@@ -1,13 +1,24 @@
 """Where output goes: results to stdout, everything else to stderr; and progress that people can watch."""
 
+import os
 import sys
+from collections.abc import Sequence
+from math import isfinite
+from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from rich.console import Console, RenderableType
+from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
 
-from edgefashion.records import DataIdentity, EpochMetrics, Interval, Plan, Recipe
+from edgefashion.errors import UsageError
+from edgefashion.records import DataIdentity, EpochMetrics, Plan, Recipe
+
+if TYPE_CHECKING:
+    from edgefashion.bench.analyse import Medians, Standing
 
 # Wide enough for the widest table: what is piped into a file must not be cut to a terminal's width.
 _PIPED_WIDTH = 160
@@ -126,42 +137,89 @@ class TrainingProgress:
 
 
 class BenchProgress:
-    """A bar for the budget, with the interval that is widest still."""
+    """Each cell's interval as it shrinks, and a bar for the budget."""
 
     def __init__(self) -> None:
         self._console = stderr()
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.completed:.0f} of {task.total:.0f} s"),
-            console=self._console,
-            transient=True,
-            disable=not self._console.is_terminal,
-        )
-        self._task = self._bar.add_task("measuring", total=1)
+        self._live = Live(console=self._console, transient=True, auto_refresh=False)
+        self._plan: Plan | None = None
+
+    def planned(self, plan: Plan) -> None:
+        """This is what will be measured."""
+        self._plan = plan
 
     def evaluating(self, cell: str) -> None:
         """Quality of this cell is being measured."""
-        self._bar.update(self._task, description=f"quality of {cell}")
-        if not self._console.is_terminal:
-            self._console.print(f"quality of {cell}", style="dim", markup=False)
+        self._say(f"quality of {cell}")
 
-    def generation(self, number: int, spent_s: float, plan: Plan, ratios: dict[str, Interval]) -> None:
+    def generation(self, number: int, spent_s: float, medians: "Medians") -> None:
         """A generation is done."""
-        widest = max((ratio.high - ratio.low) / 2 / ratio.value for ratio in ratios.values()) if ratios else None
-        precision = f", widest interval ±{widest:.1%}" if widest is not None else ""
-        text = f"generation {number}: {len(plan.cells)} cells{precision}"
-        self._bar.update(self._task, description=text, completed=min(spent_s, plan.budget_s), total=plan.budget_s)
-        if not self._console.is_terminal:
-            self._console.print(f"{text}, {spent_s:.0f} of {plan.budget_s:.0f} s", style="dim", markup=False)
+        from edgefashion.bench.analyse import standings
+
+        if self._plan is None:
+            return
+        found = standings(self._plan, medians)
+        widest = max(standing.half_width for standing in found)
+        precision = f", widest interval ±{widest:.1%}" if isfinite(widest) else ""
+        words = f"generation {number}{precision}, {spent_s:.0f} of {self._plan.budget_s:.0f} s"
+        if self._console.is_terminal:
+            self._live.update(_standings_table(found, words), refresh=True)
+        else:
+            self._say(words)
+
+    def phase(self, words: str) -> None:
+        """Something is measured beside the generations."""
+        self._say(words)
+
+    def _say(self, words: str) -> None:
+        if self._console.is_terminal:
+            self._live.update(Text(words, style="dim"), refresh=True)
+        else:
+            self._console.print(words, style="dim", markup=False)
 
     def __enter__(self) -> Self:
-        """Show the bar."""
-        self._bar.start()
+        """Show what is known."""
+        if self._console.is_terminal:
+            self._live.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Take the bar away."""
-        self._bar.stop()
+        """Take it away."""
+        if self._console.is_terminal:
+            self._live.stop()
+
+
+def _standings_table(found: "Sequence[Standing]", words: str) -> Table:
+    from edgefashion.report import format as fmt
+
+    table = Table("cell", "launches", "median a picture", "ratio", box=None, caption=words, caption_justify="left")
+    for standing in found:
+        table.add_row(
+            Text(standing.label),
+            str(standing.launches),
+            fmt.duration_interval(standing.median_s) if standing.median_s else "",
+            fmt.ratio(standing.ratio) if standing.ratio else "",
+        )
+    return table
+
+
+def step_summary() -> Path:
+    """The file to which a step of a GitHub workflow appends its summary.
+
+    Raises:
+        UsageError: There is none: this is no such step.
+    """
+    name = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not name:
+        raise UsageError(
+            "--summary appends to the file in GITHUB_STEP_SUMMARY, which is not set: use --out and `report`"
+        )
+    return Path(name)
+
+
+def append(path: Path, text: str) -> None:
+    """Append `text` to a file that others write as well."""
+    with path.open("a", encoding="utf-8") as file:
+        file.write(text)

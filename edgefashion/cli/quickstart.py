@@ -29,7 +29,7 @@ def quickstart(
     require("train", purpose="the quickstart")
     from edgefashion import runs
     from edgefashion.artifact import open_artifact
-    from edgefashion.bench import measure
+    from edgefashion.bench import Request, measure
     from edgefashion.cli import console
     from edgefashion.cli.bench import save_results, show_results
     from edgefashion.cli.export import run_export
@@ -55,7 +55,8 @@ def quickstart(
     with locked(folder):
         with console.BenchProgress() as progress:
             checkpoint = open_artifact(folder / runs.CHECKPOINT)
-            result = measure([*models, checkpoint], split, budget_s=budget, seed=seed, progress=progress)
+            request = Request([*models, checkpoint], budget_s=budget, seed=seed)
+            result = measure(request, split, progress=progress)
         page = save_results(result, folder)
     show_results(result)
     console.stdout().print(f"Report: {page.absolute()}", markup=False, soft_wrap=True)

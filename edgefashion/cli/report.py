@@ -13,47 +13,65 @@ def report(
     ] = None,
     *,
     file_format: Annotated[
-        Literal["table", "html", "md", "csv", "json"],
-        typer.Option("--format", help="table, md, csv and json go to stdout; html to report.html beside the result."),
+        Literal["table", "html", "md", "csv", "json", "junit", "pyperf", "benchmark-action"],
+        typer.Option("--format", help="html goes to report.html beside the result, everything else to stdout."),
     ] = "table",
     out: Annotated[
         Path | None,
         typer.Option(
             "--out",
             metavar="FILE",
-            help="Write to this file instead, in the format that its suffix names (.html, .md, .csv, .json).",
+            help="Write to this file instead, without --format in the format that its suffix names "
+            "(.html, .md, .csv, .json, .xml for junit).",
         ),
     ] = None,
 ) -> None:
     """Render a stored benchmark again.
 
-    Nothing is measured. What train.json and verify.json say about the same run becomes part of the report.
+    Nothing is measured. What train.json and verify.json say about the same run becomes part of the report. junit is
+    for build servers; pyperf and benchmark-action (github-action-benchmark's customSmallerIsBetter) are JSON for the
+    tools of that name.
     """
     import sys
 
     from edgefashion import report as room
     from edgefashion import runs
     from edgefashion.cli import console
-    from edgefashion.cli.bench import show_results
-    from edgefashion.errors import BadInput, UsageError
+    from edgefashion.errors import UsageError
     from edgefashion.records import BenchReport
+    from edgefashion.report.tables import overview
 
-    path = Path(source) if source and not Path(source).is_dir() and Path(source).suffix else None
-    if path is None and source and (Path(source) / runs.BENCHMARK).is_file():
-        path = Path(source) / runs.BENCHMARK
-    path = path or runs.find_run(source) / runs.BENCHMARK
-    if not path.is_file() and path.name == runs.BENCHMARK:
-        raise BadInput(f"{path} does not exist: measure first with `edgefashion bench {path.parent}`")
+    path = stored_result(source)
     result = BenchReport.load(path)
     training, verification = room.companions(path.parent)
-    if out is not None and file_format not in ("table", out.suffix.lower().removeprefix(".")):
-        raise UsageError(f"--format {file_format} and --out {out} disagree: give one of them")
+    if out is not None and out.resolve() == path.resolve():
+        raise UsageError(f"--out {out} is the stored result itself: give another name")
+    if out is None and file_format == "html":
+        out = path.parent / runs.PAGE
     if out is not None:
-        console.note(f"written: {room.save(result, out, training=training, verification=verification)}")
+        chosen = None if file_format == "table" else file_format
+        written = room.save(result, out, file_format=chosen, training=training, verification=verification)
+        console.note(f"written: {written}")
     elif file_format == "table":
-        show_results(result)
-    elif file_format == "html":
-        page = room.save(result, path.parent / runs.PAGE, training=training, verification=verification)
-        console.note(f"written: {page}")
+        console.show(*overview(result))
     else:
         sys.stdout.write(room.render(result, file_format, training=training, verification=verification))
+
+
+def stored_result(source: str | None) -> Path:
+    """The file of a stored benchmark: `source` itself, or that of the run or folder it names; the newest run's if None.
+
+    Raises:
+        BadInput: There is none.
+    """
+    from edgefashion import runs
+    from edgefashion.errors import BadInput
+
+    if source and not Path(source).is_dir() and Path(source).suffix:
+        return Path(source)
+    if source and (Path(source) / runs.BENCHMARK).is_file():
+        return Path(source) / runs.BENCHMARK
+    path = runs.find_run(source) / runs.BENCHMARK
+    if not path.is_file():
+        raise BadInput(f"{path} does not exist: measure first with `edgefashion bench {path.parent}`")
+    return path

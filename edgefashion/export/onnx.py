@@ -2,6 +2,8 @@
 
 import logging
 import warnings
+from ast import literal_eval
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,12 @@ OPSETS = range(18, 26)
 
 # Any number of pictures but one or zero: the exporter turns sizes 0 and 1 into constants.
 _EXAMPLE_BATCH = 2
+
+# Where the exporter writes a node's modules, outermost first.
+_SCOPES = "pkg.torch.onnx.name_scopes"
+_WEIGHT = ".weight"
+# A classifier is a network behind its preprocessing: layers are named as the network itself names them.
+_NETWORK, _PREPROCESSING = "network.", "preprocessing"
 
 
 def to_onnx(
@@ -91,6 +99,37 @@ def forget_origin(model: Any) -> None:
         part.ClearField("doc_string")
 
 
+def name_after_layers(graph: Any) -> None:
+    """Rename nodes of an onnx_ir.Graph, and what they compute, to "features.0.conv/Conv": a module and an operator.
+
+    A profile tells nodes by name, and runtimes that fuse nodes, and quantizers that insert some, make new names from
+    those of nodes and of tensors. What belongs to no layer of the network is called preprocessing. Names of inputs,
+    outputs and weights stay.
+    """
+    taken: Counter[str] = Counter()
+    outputs = {value.name for value in graph.outputs}
+    for node in graph:
+        scopes = node.metadata_props.get(_SCOPES)
+        if scopes is None:
+            continue
+        name = f"{_layer(node, graph, scopes)}/{node.op_type}"
+        taken[name] += 1
+        node.name = name if taken[name] == 1 else f"{name}_{taken[name]}"
+        for index, value in enumerate(node.outputs):
+            if value.name not in outputs:
+                value.name = f"{node.name}.{index}" if index else node.name
+
+
+def _layer(node: Any, graph: Any, scopes: str) -> str:
+    """The module that owns the node's weight, or else the innermost one that computed it."""
+    # Batch-norm folded into the layer before it leaves that layer's weight under the batch-norm's scope.
+    names = (value.name for value in node.inputs if value is not None and value.name in graph.initializers)
+    owners = [name.removesuffix(_WEIGHT) for name in names if name.endswith(_WEIGHT)]
+    # The list ends in the operation itself: ['', 'network', 'network.features.0.conv', 'conv2d'].
+    path = owners[0] if owners else literal_eval(scopes)[-2]
+    return path.removeprefix(_NETWORK) or _PREPROCESSING
+
+
 def _trace(model: Classifier, manifest: Manifest, opset: int) -> Any:
     height, width = (int(size) for size in manifest.input.shape[1:])
     example = torch.zeros(_EXAMPLE_BATCH, height, width, dtype=torch.uint8)
@@ -117,4 +156,5 @@ def _trace(model: Classifier, manifest: Manifest, opset: int) -> Any:
         quiet.setLevel(level)
     if program is None:
         raise RuntimeError("torch.onnx.export returned no program")
+    name_after_layers(program.model.graph)
     return program.model_proto

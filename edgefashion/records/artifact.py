@@ -132,7 +132,7 @@ class ArtifactInfo(Record, frozen=True):
     file: str
     sha256: str
     size_bytes: int
-    precision: Precision
+    precision: Precision | Literal["unknown"]
     scheme: str | None
 
 

@@ -1,82 +1,62 @@
-"""What was measured: raw samples, and the figures derived from them."""
+"""bench.json: raw samples, and the figures derived from them."""
 
 from typing import Literal
 
 import msgspec
 
 from edgefashion.files import SEAL_KEY, UNSEALED
-from edgefashion.records.artifact import ArtifactInfo, DataIdentity
+from edgefashion.records.artifact import DataIdentity
 from edgefashion.records.base import SCHEMA, Document, Record
+from edgefashion.records.judgement import Gate, Interval, Noise
+from edgefashion.records.operating import LoadgenRun, SustainedRun
+from edgefashion.records.plan import Placement, Plan
+from edgefashion.records.profile import Roofline
+from edgefashion.records.samples import Canary, Failure, HostLoad, Launch
 from edgefashion.records.training import Environment, Quality
 
-
-class SessionSpec(Record, frozen=True):
-    """How a runtime is asked to run an artifact."""
-
-    runtime: str
-    provider: str
-    threads: int = 1  # intra-op; inter-op is always 1
-    spinning: bool = False  # whether idle pool threads burn a core while they wait
+Rank = Literal["reference", "faster", "slower", "no difference found", "not enough launches", "not ranked"]
+Label = Literal["imprecise", "no_steady_state", "partial placement"]
 
 
-class Placement(Record, frozen=True):
-    """Which device or provider each node was really given, and how that is known."""
+class Latency(Record, frozen=True):
+    """Time of one call: each figure is taken within launches, its interval across them."""
 
-    nodes: dict[str, int]
-    source: str
-
-    @property
-    def text(self) -> str:
-        """For a table: "24 of 24 nodes on CPUExecutionProvider"."""
-        total = sum(self.nodes.values())
-        return ", ".join(f"{count} of {total} nodes on {provider}" for provider, count in self.nodes.items())
+    median_s: Interval | None  # None below two launches
+    clean_median_s: Interval | None  # of the blocks without involuntary context switches
+    mean_s: Interval | None
+    p90_s: Interval | None  # None where a launch has too few calls to bound the percentile
+    p99_s: Interval | None
+    p999_s: Interval | None
 
 
-class Cell(Record, frozen=True):
-    """One thing that is measured: an artifact in a runtime with every setting that changes its speed."""
+class Startup(Record, frozen=True):
+    """Seconds of each part of a cold start: median over launches, with the files in the page cache."""
 
-    label: str  # unique in its plan
-    artifact: ArtifactInfo
-    session: SessionSpec
-    batch: int
-
-
-class Plan(Record, frozen=True):
-    """What will be measured, and in what order it will be drawn."""
-
-    cells: list[Cell]
-    reference: str  # label of the cell that ratios refer to
-    duplicate: str  # label of the reference's second copy: its ratio must be 1
-    budget_s: float
-    max_generations: int
-    rounds: int  # blocks per launch
-    block_s: float
-    seed: int
-
-
-class Launch(Record, frozen=True):
-    """One worker process of one cell in one generation, with its raw samples."""
-
-    cell: str
-    generation: int
-    cpus: list[int]
-    threads_seen: int
+    spawn_s: float
     import_s: float
     session_s: float
     first_run_s: float
-    steady: bool  # two adjacent warm-up windows agreed before the cap
-    warmup_calls: int
-    peak_rss_bytes: int
-    session_rss_bytes: int  # growth of resident memory while the session was made and first run
-    blocks_ns: list[list[int]]  # one list a block, one integer a call
+    second_run_s: float
+
+    @property
+    def total_s(self) -> float:
+        """From nothing to the first answer."""
+        return self.spawn_s + self.import_s + self.session_s + self.first_run_s
 
 
-class Interval(Record, frozen=True):
-    """An estimate with its two-sided 95 % interval."""
+class Comparison(Record, frozen=True):
+    """Time a picture over that of the reference, paired by generation."""
 
-    value: float
-    low: float
-    high: float
+    ratio: Interval  # geometric mean with Student's t-interval
+    hodges_lehmann: float  # the same without any assumption on the spread's shape
+    wilcoxon_p: float  # two-sided, for "no difference"
+
+
+class Energy(Record, frozen=True):
+    """Joules a picture above the idle machine, or why they are unknown."""
+
+    joules_per_image: float | None
+    source: str  # the counter, or the reason why there is none
 
 
 class CellResult(Record, frozen=True):
@@ -85,24 +65,20 @@ class CellResult(Record, frozen=True):
     cell: str
     launches: int
     calls: int
-    median_s: Interval | None  # None below two launches
-    mean_s: float
-    p90_s: float | None  # None where a launch has too few calls to bound the percentile
-    p99_s: float | None
-    throughput_per_s: float  # images, closed loop
-    ratio: Interval | None  # to the reference, paired by generation; None for the reference itself
-    rank: Literal["reference", "faster", "slower", "no difference found", "not enough launches"]
-    quality: Quality
-    placement: Placement
-    session_s: float
-    peak_rss_bytes: int
-
-
-class Failure(Record, frozen=True):
-    """A cell that could not be measured, and why."""
-
-    cell: str
-    reason: str
+    blocks: int
+    disturbed_blocks: int  # with involuntary context switches
+    latency: Latency
+    throughput_per_s: float  # pictures: observed ones over the time of timed calls
+    comparison: Comparison | None  # None for the reference itself, or below two shared generations
+    rank: Rank
+    labels: list[Label]
+    quality: Quality | None  # None where it is not known: a foreign model, a null model
+    decisions: bytes  # top-1 class of each test picture, one byte each; empty where not known
+    placement: Placement | None
+    startup: Startup
+    model_bytes: int  # median growth of resident memory through the session and its first run
+    peak_bytes: int  # largest resident memory of any launch
+    energy: Energy | None
 
 
 class BenchReport(Document, frozen=True, kw_only=True):
@@ -111,13 +87,21 @@ class BenchReport(Document, frozen=True, kw_only=True):
     kind: Literal["benchmark"] = "benchmark"
     schema: int = SCHEMA
     seal: str = msgspec.field(name=SEAL_KEY, default=UNSEALED)
-    data: DataIdentity
+    data: DataIdentity | None  # None where no model could be judged by pictures
     plan: Plan
     launches: list[Launch]
+    canaries: list[Canary]
     order: list[str]  # cell labels in the order in which blocks ran
+    host: HostLoad
     results: list[CellResult]
     failures: list[Failure]
+    noise: Noise
     warnings: list[str]
+    gate: Gate | None = None
+    rooflines: list[Roofline] = msgspec.field(default_factory=list)
+    loadgen: list[LoadgenRun] = msgspec.field(default_factory=list)
+    sustained: list[SustainedRun] = msgspec.field(default_factory=list)
+    operating_points: str = ""  # whether the ranking of models depends on the point; empty where there is only one
     partial: bool
     wall_s: float
     environment: Environment

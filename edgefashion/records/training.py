@@ -39,19 +39,33 @@ class Quality(Record, frozen=True):
 
 
 class Environment(Record, frozen=True):
-    """The machine and the versions a result was made with."""
+    """The machine and the versions a result was made with; None where the system does not tell."""
 
     cpu: str
     cores: int
     usable_cores: int
     memory_bytes: int
-    system: str
+    system: str  # with the kernel's release
     python: str
     versions: dict[str, str]
     container: str | None
     hypervisor: bool
     governor: str | None
     accelerators: list[str]
+    hypervisor_name: str | None = None
+    board: str | None = None  # the machine's own name
+    cpu_flags: list[str] = msgspec.field(default_factory=list)  # those that decide kernels, sorted
+    microcode: str | None = None
+    usable_cpus: list[int] = msgspec.field(default_factory=list)  # affinity of the process
+    boost: bool | None = None
+    smt: bool | None = None
+    cgroup: Literal["v1", "v2"] | None = None  # interface of the processor controller
+    cpu_quota: float | None = None  # processors' worth of time; None also where there is no limit
+    huge_pages: str | None = None  # transparent ones: always, madvise or never
+    clock_source: str | None = None
+    nvidia_driver: str | None = None
+    git_commit: str | None = None  # of the working folder
+    git_dirty: bool | None = None  # tracked files differ from that commit
 
 
 class EpochMetrics(Record, frozen=True):

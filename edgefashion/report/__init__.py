@@ -1,10 +1,11 @@
 """Show what was measured: tables, figures, and files for people and for programs. Nothing is measured here.
 
 report.save(bench, Path("report.html"), training=training, verification=verification)
-report.save(bench, Path("report.csv"))
+report.save(bench, Path("history.json"), file_format="benchmark-action")
 print(report.headline(bench))
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from edgefashion.errors import UsageError
@@ -13,10 +14,28 @@ from edgefashion.records import BenchReport, TrainingReport, VerifyReport
 from edgefashion.report.words import headline
 from edgefashion.runs import PLOTS, TRAINING, VERIFICATION
 
-__all__ = ["FORMATS", "companions", "headline", "render", "save", "save_bench_plots", "save_training_plots"]
+__all__ = [
+    "FORMATS",
+    "companions",
+    "format_of",
+    "headline",
+    "render",
+    "save",
+    "save_bench_plots",
+    "save_training_plots",
+    "summary_markdown",
+]
 
-
-FORMATS = ("html", "md", "csv", "json")
+# Every format with the suffix of its files. Where a suffix is taken twice, it means the first.
+FORMATS: Mapping[str, str] = {
+    "html": ".html",
+    "md": ".md",
+    "csv": ".csv",
+    "json": ".json",
+    "junit": ".xml",
+    "pyperf": ".json",
+    "benchmark-action": ".json",
+}
 
 
 def render(
@@ -30,51 +49,79 @@ def render(
 
     Args:
         bench: What was measured.
-        file_format: html, md, csv, or json for the sealed document with every raw sample.
+        file_format: html and md for people; csv; json for the sealed document with every raw sample; junit for build
+            servers; pyperf and benchmark-action for the tools of that name.
         training: Adds a section on training to html and md.
         verification: Adds a section on parity to html and md.
 
     Raises:
         UsageError: The format is another one.
+        BadInput: pyperf or benchmark-action was asked for and nothing was measured.
     """
-    match file_format:
-        case "html":
-            from edgefashion.report import html
+    if file_format == "html":
+        from edgefashion.report import html
 
-            return html.render(bench, training, verification)
-        case "md":
-            from edgefashion.report.text import to_markdown
+        return html.render(bench, training, verification)
+    if file_format == "md":
+        from edgefashion.report.markdown import to_markdown
 
-            return to_markdown(bench, training, verification)
-        case "csv":
-            from edgefashion.report.text import to_csv
+        return to_markdown(bench, training, verification)
+    if file_format == "json":
+        return bench.to_json(indent=0).decode()
+    from edgefashion.report import exports, junit, spreadsheet
 
-            return to_csv(bench)
-        case "json":
-            return bench.to_json(indent=0).decode()
-        case _:
-            raise UsageError(f"cannot write a report as {file_format!r}: expected {', '.join(FORMATS)}")
+    writers = {
+        "csv": spreadsheet.to_csv,
+        "junit": junit.to_junit,
+        "pyperf": exports.to_pyperf,
+        "benchmark-action": exports.to_benchmark_action,
+    }
+    if file_format not in writers:
+        raise UsageError(f"cannot write a report as {file_format!r}: expected {', '.join(FORMATS)}")
+    return writers[file_format](bench)
+
+
+def format_of(path: Path) -> str:
+    """The format that the suffix of `path` names.
+
+    Raises:
+        UsageError: It names none.
+    """
+    suffix = path.suffix.lower()
+    for file_format, its_suffix in FORMATS.items():
+        if suffix == its_suffix:
+            return file_format
+    known = ", ".join(dict.fromkeys(FORMATS.values()))
+    raise UsageError(f"cannot write a report as {path.name}: expected a name that ends in one of {known}")
 
 
 def save(
     bench: BenchReport,
     path: str | Path,
     *,
+    file_format: str | None = None,
     training: TrainingReport | None = None,
     verification: VerifyReport | None = None,
 ) -> Path:
-    """Write the report in the format that the suffix of `path` names, one of `FORMATS`; returns `path`.
+    """Write the report to `path`, in the format that its suffix names if none is given; returns `path`.
 
     Raises:
-        UsageError: The suffix is another one.
+        UsageError: There is no such format, or its files end in another suffix.
+        BadInput: pyperf or benchmark-action was asked for and nothing was measured.
         CannotWrite: The disk is full or the place is forbidden.
     """
     path = Path(path)
-    file_format = path.suffix.lower().removeprefix(".")
-    if file_format not in FORMATS:
-        raise UsageError(f"cannot write a report as {path.name}: expected a name in .html, .md, .csv or .json")
-    text = render(bench, file_format, training=training, verification=verification)
-    return atomic_write(path, text)
+    chosen = file_format or format_of(path)
+    if chosen in FORMATS and path.suffix.lower() != FORMATS[chosen]:
+        raise UsageError(f"{path.name} is no name for {chosen}: expected one that ends in {FORMATS[chosen]}")
+    return atomic_write(path, render(bench, chosen, training=training, verification=verification))
+
+
+def summary_markdown(bench: BenchReport) -> str:
+    """Verdicts, headline and one table in Markdown, for the page of a build; ends with one line break."""
+    from edgefashion.report.markdown import summary_markdown
+
+    return summary_markdown(bench)
 
 
 def companions(run: Path) -> tuple[TrainingReport | None, VerifyReport | None]:
@@ -102,27 +149,15 @@ def save_training_plots(training: TrainingReport, run: Path) -> list[Path]:
     """
     from edgefashion.report import plots
 
-    confusion = plots.confusion_matrix(
-        training.test, training.data.labels, f"Confusion of {training.recipe.name}", note=training.data.note
-    )
-    return [
-        plots.save(confusion, run / PLOTS / "confusion_matrix.png"),
-        plots.save(plots.losses(training), run / PLOTS / "training_validation_loss.png"),
-    ]
+    return [plots.save(draw(), run / PLOTS / f"{name}.png") for name, draw in plots.training_figures(training).items()]
 
 
 def save_bench_plots(bench: BenchReport, run: Path) -> list[Path]:
-    """Draw the four figures of a benchmark into the run's folder of plots; returns their paths.
+    """Draw every figure of a benchmark into the run's folder of plots; returns their paths.
 
     Raises:
         CannotWrite: The disk is full or the place is forbidden.
     """
     from edgefashion.report import plots
 
-    figures = {
-        "tradeoff": plots.tradeoff,
-        "ratio_intervals": plots.ratio_intervals,
-        "latency_distributions": plots.latency_distributions,
-        "f1_by_variant": plots.f1_by_variant,
-    }
-    return [plots.save(draw(bench), run / PLOTS / f"{name}.png") for name, draw in figures.items()]
+    return [plots.save(draw(), run / PLOTS / f"{name}.png") for name, draw in plots.bench_figures(bench).items()]

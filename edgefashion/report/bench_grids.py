@@ -1,60 +1,51 @@
-"""The tables of a benchmark."""
+"""The tables of a benchmark: what came out, what was measured, and how."""
 
-from edgefashion.records import BenchReport, Cell, CellResult
+from edgefashion.records import BenchReport, Cell, CellResult, Plan
 from edgefashion.report import format as fmt
 from edgefashion.report.format import MISSING, clean
 from edgefashion.report.grids import Grid, Row, Tone
-from edgefashion.report.words import (
+from edgefashion.report.names import (
     AA_CHECK,
-    bench_notes,
     cell_names,
-    data_notes,
+    reading_order,
+    reference_words,
     results_by_cell,
     shared_settings,
-    variant_qualities,
 )
+from edgefashion.report.samples import canary_medians_s
+from edgefashion.report.words import data_notes, half_width, variant_qualities, verdict_on
 
 _TONES: dict[str, Tone] = {"reference": "strong", "faster": "good", "slower": "bad"}
 
 
 def summary_grid(bench: BenchReport) -> Grid:
-    """One row a cell; settings that all cells share are said once, below the table."""
-    results, names = results_by_cell(bench), cell_names(bench.plan)
-    shared = shared_settings(bench.plan)
+    """One row a cell; settings that all models share are said once, below the table."""
+    results = results_by_cell(bench)
     return Grid(
         title="Summary",
         columns=(
             "cell",
             "size",
             "accuracy",
-            "macro F1",
             "worst class F1",
             "median latency",
-            "p90",
+            "precision",
             "p99",
-            "images/s",
             "ratio",
             "against reference",
         ),
-        rows=tuple(
-            _summary_row(names[cell.label], cell, results.get(cell.label), is_copy=cell.label == bench.plan.duplicate)
-            for cell in _duplicate_last(bench)
-        ),
-        words=frozenset({0, 4, 10}),
-        notes=(
-            *([f"every row: {shared}"] if shared else []),
-            "latency: of one call, ± half of its 95 % interval",
-            f"ratio: time a picture over that of {names[bench.plan.reference]}, ± half of its 95 % interval",
-            f"{AA_CHECK}: a second copy of the reference, whose ratio must be 1",
-            *bench_notes(bench),
-        ),
+        rows=tuple(_summary_row(bench, cell, results.get(cell.label)) for cell in reading_order(bench.plan)),
+        words=frozenset({0, 3, 8}),
+        notes=_terms(bench),
     )
 
 
-def per_class_grid(bench: BenchReport) -> Grid:
-    """F1 by class (rows) and distinct artifact (columns)."""
+def per_class_grid(bench: BenchReport) -> Grid | None:
+    """F1 by class (rows) and distinct artifact (columns); None where no quality is known."""
     qualities = variant_qualities(bench)
-    labels = [clean(label) for label in bench.data.labels]
+    if not qualities:
+        return None
+    labels = [clean(each.label) for each in next(iter(qualities.values())).per_class]
     scores = [[fmt.score(each.f1) for each in quality.per_class] for quality in qualities.values()]
     rows = [Row(cells) for cells in zip(labels, *scores, strict=True)]
     macro = Row(("macro avg", *(fmt.score(quality.macro_f1) for quality in qualities.values())), "strong")
@@ -66,45 +57,38 @@ def per_class_grid(bench: BenchReport) -> Grid:
     )
 
 
-def timing_grid(bench: BenchReport) -> Grid:
-    """What stands behind each latency: launches, calls, intervals, start-up, memory, placement."""
-    results = results_by_cell(bench)
-    names = cell_names(bench.plan)
-    rows = tuple(
-        _timing_row(names[cell.label], results[cell.label]) for cell in _duplicate_last(bench) if cell.label in results
-    )
+def cells_grid(bench: BenchReport) -> Grid:
+    """Every setting of every cell, and where its nodes were really placed."""
+    results, names = results_by_cell(bench), cell_names(bench.plan)
+    rows = tuple(_cell_row(names[cell.label], cell, results.get(cell.label)) for cell in reading_order(bench.plan))
     return Grid(
-        title="Latency",
-        columns=(
-            "cell",
-            "launches",
-            "calls",
-            "median, 95 % interval",
-            "mean",
-            "p90",
-            "p99",
-            "ratio, 95 % interval",
-            "session start",
-            "peak memory",
-            "placement",
-        ),
+        title="Cells",
+        columns=("cell", "runtime", "provider", "threads", "spinning", "batch", "scenario", "placement"),
         rows=rows,
-        words=frozenset({0, 10}),
-        notes=tuple(data_notes(bench.data)),
+        words=frozenset({0, 1, 2, 4, 6, 7}),
     )
 
 
 def method_grid(bench: BenchReport) -> Grid:
     """How it was measured, one fact a row."""
-    plan = bench.plan
-    generations = len({launch.generation for launch in bench.launches})
-    calls = sum(len(block) for launch in bench.launches for block in launch.blocks_ns)
+    plan, launches = bench.plan, bench.launches
+    calls = sum(len(block) * launch.calls_per_sample for launch in launches for block in launch.blocks_ns)
+    steady = sum(launch.steady for launch in launches)
     facts = {
-        "data": f"{clean(bench.data.name)}, {fmt.count(bench.data.test_images)} test pictures",
-        "generations": f"{generations} of at most {plan.max_generations}",
-        "launches": f"{fmt.count(len(bench.launches))}, each a process of its own",
-        "blocks": f"{plan.rounds} a launch, each {fmt.duration(plan.block_s)} long",
+        "data": f"{clean(bench.data.name)}, {fmt.count(bench.data.test_images)} test pictures"
+        if bench.data
+        else "none: no model could be judged by pictures",
+        "generations": f"{len({launch.generation for launch in launches})}; a cell needs {plan.min_generations} "
+        f"to count as precise and gets at most {fmt.count(plan.max_generations)}",
+        "launches": f"{fmt.count(len(launches))}, each a process of its own, pinned to its processors",
+        "blocks": f"{plan.rounds} a launch, each {fmt.duration(plan.block_s)} long, in an order drawn anew each round",
         "timed calls": fmt.count(calls),
+        "inputs": "rotate from call to call",
+        "warm-up": f"until it is steady, at most {fmt.duration(plan.warmup_cap_s)}: "
+        f"{fmt.count(steady)} of {fmt.count(len(launches))} launches were",
+        "precision goal": f"{fmt.precision(plan.precision)}: half of a 95 % interval",
+        "page cache": "warm: files had been read before",
+        "canary": _canary_words(bench),
         "seed of the order": str(plan.seed),
         "budget": fmt.duration(plan.budget_s),
         "time taken": fmt.duration(bench.wall_s),
@@ -114,48 +98,80 @@ def method_grid(bench: BenchReport) -> Grid:
     return Grid(title="How it was measured", columns=("what", "value"), rows=rows, words=frozenset({0, 1}))
 
 
-def _duplicate_last(bench: BenchReport) -> list[Cell]:
-    return sorted(bench.plan.cells, key=lambda cell: cell.label == bench.plan.duplicate)
-
-
-def _summary_row(name: str, cell: Cell, result: CellResult | None, *, is_copy: bool) -> Row:
-    size = fmt.size(cell.artifact.size_bytes)
+def _summary_row(bench: BenchReport, cell: Cell, result: CellResult | None) -> Row:
+    names = cell_names(bench.plan)
+    name, size = names[cell.label], fmt.size(cell.artifact.size_bytes)
     if result is None:
-        return Row((name, size, *[MISSING] * 8, "not measured"), "bad")
-    quality = result.quality
+        return Row((name, size, *[MISSING] * 6, "not measured"), "bad")
+    unknown = "" if cell.role == "null model" else "unknown"
+    quality, median, p99 = result.quality, result.latency.median_s, result.latency.p99_s
+    is_reference = cell.reference == cell.label
     cells = (
         name,
         size,
-        fmt.percent(quality.accuracy),
-        fmt.score(quality.macro_f1),
-        f"{clean(quality.worst.label)} {fmt.score(quality.worst.f1)}",
-        fmt.duration_interval(result.median_s) if result.median_s else MISSING,
-        _duration(result.p90_s),
-        _duration(result.p99_s),
-        fmt.significant(result.throughput_per_s),
-        fmt.ratio(result.ratio) if result.ratio else "",
-        result.rank,
+        fmt.percent(quality.accuracy) if quality else unknown,
+        f"{clean(quality.worst.label)} {fmt.score(quality.worst.f1)}" if quality else unknown,
+        fmt.duration_interval(median) if median else MISSING,
+        fmt.precision(half_width(result)),
+        fmt.duration(p99.value) if p99 else MISSING,
+        fmt.ratio(result.comparison.ratio) if result.comparison else "" if is_reference else MISSING,
+        _verdict(bench.plan, cell, result),
     )
-    return Row(cells, "quiet" if is_copy else _TONES.get(result.rank, "plain"))
+    return Row(cells, _TONES.get(result.rank, "plain") if cell.role == "subject" else "quiet")
 
 
-def _timing_row(name: str, result: CellResult) -> Row:
+def _verdict(plan: Plan, cell: Cell, result: CellResult) -> str:
+    """Rank and labels, and the reference that the rank is about where neither the notes nor the cell's name say it."""
+    if cell.role == "null model":
+        return ""  # nobody chooses between a model and none
+    is_own_baseline = plan.cell(cell.reference).artifact.variant == cell.artifact.variant
+    is_obvious = is_own_baseline or cell.reference in {cell.label, plan.reference}
+    return verdict_on(result) + ("" if is_obvious else f" (beside {cell_names(plan)[cell.reference]})")
+
+
+def _terms(bench: BenchReport) -> tuple[str, ...]:
+    """What the words in the table mean, as far as they occur in it."""
+    plan = bench.plan
+    shared, common = shared_settings(plan), cell_names(plan)[plan.reference]
+    others = "" if reference_words(plan) == common else f"; the other rows' over that of {common}"
+    roles = {cell.role for cell in plan.cells}
+    terms = {
+        "duplicate": f"{AA_CHECK}: a second copy of the reference, whose ratio must be 1",
+        "naive call": "naive call: the reference through its runtime's everyday call, without buffers made beforehand",
+        "null model": "null model: an empty graph, the least that any call takes here",
+    }
+    return (
+        *([f"{shared}, unless a name says otherwise"] if shared else []),
+        "median latency: of one call, ± half of its 95 % interval",
+        f"ratio: time a picture over that of {reference_words(plan)}, ± half of its 95 % interval{others}",
+        f"precision: half of the wider of these two intervals, as a share; the goal is {fmt.precision(plan.precision)}",
+        *(term for role, term in terms.items() if role in roles),
+        *data_notes(bench.data),
+    )
+
+
+def _cell_row(name: str, cell: Cell, result: CellResult | None) -> Row:
+    session = cell.session
+    options = ", ".join(f"{key}={value}" for key, value in session.options.items())
+    placement = result.placement if result else None
     return Row(
         (
             name,
-            fmt.count(result.launches),
-            fmt.count(result.calls),
-            fmt.duration_range(result.median_s) if result.median_s else MISSING,
-            fmt.duration(result.mean_s),
-            _duration(result.p90_s),
-            _duration(result.p99_s),
-            fmt.ratio_range(result.ratio) if result.ratio else MISSING,
-            fmt.duration(result.session_s),
-            fmt.size(result.peak_rss_bytes),
-            clean(result.placement.text),
+            clean(session.runtime),
+            clean(f"{session.provider} ({options})" if options else session.provider),
+            str(session.threads),
+            "yes" if session.spinning else "no",
+            str(cell.batch),
+            clean(cell.scenario),
+            clean(f"{placement.text}, by {placement.source}") if placement else "unknown",
         )
     )
 
 
-def _duration(seconds: float | None) -> str:
-    return MISSING if seconds is None else fmt.duration(seconds)
+def _canary_words(bench: BenchReport) -> str:
+    medians_s = canary_medians_s(bench.canaries)
+    if not len(medians_s):
+        return "none"
+    middle_s = float(sorted(medians_s)[len(medians_s) // 2])
+    low, high = (fmt.points(float(end) / middle_s - 1) for end in (medians_s.min(), medians_s.max()))
+    return f"fixed work of {fmt.duration(middle_s)} between the blocks, {low} % to {high} % about its median"

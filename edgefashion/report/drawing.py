@@ -73,11 +73,11 @@ def new_figure(width_in: float, height_in: float, *, title: str, notes: Sequence
     return figure
 
 
-def nothing_in(figure: Figure) -> Figure:
-    """The figure with a sentence where there is nothing to draw."""
+def nothing_in(figure: Figure, words: str) -> Figure:
+    """The figure with `words` where there is nothing to draw."""
     axes = figure.add_subplot()
     axes.set_axis_off()
-    axes.text(0.5, 0.5, "not enough launches", ha="center", va="center", color=GREY, size=11)
+    axes.text(0.5, 0.5, words, ha="center", va="center", color=GREY, size=11)
     return figure
 
 
@@ -91,6 +91,13 @@ def shorten(text: str) -> str:
     return clean(text, LONGEST_LABEL)
 
 
+def name_rows(axes: Axes, names: Sequence[str]) -> None:
+    """One name a row at the left, without an axis: rows have an order and no scale."""
+    axes.set_yticks(range(len(names)), [shorten(name) for name in names])
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+
+
 def time_axis(axis: Axis, *, shortest_s: float, longest_s: float) -> None:
     """Ticks of a logarithmic axis in seconds as "50 µs", about as many as can be read."""
     steps: tuple[int, ...] = (1, 2, 5) if longest_s < 100 * shortest_s else (1,)
@@ -98,20 +105,22 @@ def time_axis(axis: Axis, *, shortest_s: float, longest_s: float) -> None:
         steps = tuple(range(1, 10))
     axis.set_major_locator(LogLocator(subs=steps, numticks=12))
     axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(FuncFormatter(lambda seconds, _: _round_duration(seconds)))
+    axis.set_major_formatter(FuncFormatter(lambda seconds, _: round_duration(seconds)))
 
 
 def ratio_axis(axis: Axis, *, lowest: float, highest: float) -> None:
     """Ticks of a logarithmic axis of ratios around 1, as "×0.5"."""
-    wide = highest > 1.5 * lowest
-    axis.set_major_locator(
-        LogLocator(subs=(1, 1.5, 2, 3, 5, 7), numticks=16) if wide else MaxNLocator(8, steps=[1, 2, 5, 10])
-    )
+    if highest < 1.5 * lowest:
+        axis.set_major_locator(MaxNLocator(8, steps=[1, 2, 5, 10]))
+    else:
+        steps = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9) if highest < 3 * lowest else (1, 1.5, 2, 3, 5, 7)
+        axis.set_major_locator(LogLocator(subs=steps, numticks=16))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"×{value:.3g}"))
 
 
-def _round_duration(seconds: float) -> str:
+def round_duration(seconds: float) -> str:
+    """A duration for a tick, without decimals that are zero: "250 ms", "1.5 s", "0 s"."""
     number, unit = duration(seconds).split()
     return f"{number.rstrip('0').rstrip('.') if '.' in number else number} {unit}"
 

@@ -9,7 +9,12 @@ MINUS = "−"
 
 _TIME_UNITS = (("s", 1.0), ("ms", 1e3), ("µs", 1e6), ("ns", 1e9))
 _SIZE_UNITS = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
+_ENERGY_UNITS = (("J", 1.0), ("mJ", 1e3), ("µJ", 1e6), ("nJ", 1e9))
 _MOST_DECIMALS = 9
+
+# Below these a figure is a claim about the model of the noise and no longer about the measurement.
+_LEAST_PROBABILITY = 1e-3
+_LEAST_SHARE = 1e-5
 
 # Half an interval, as a share of its centre, from which ± would mislead.
 _WIDE = 0.2
@@ -55,6 +60,27 @@ def ratio_range(interval: Interval) -> str:
     return _range(interval.low, interval.high)
 
 
+def precision(half_width: float | None) -> str:
+    """Half an interval as a share of its centre, in two digits: "±0.47 %"; "n/a" where there is no interval."""
+    return MISSING if half_width is None else f"±{significant(100 * half_width, 2)} %"
+
+
+def share(fraction: float) -> str:
+    """A part of a whole, in two digits: "4.7 %", "0.032 %", "< 0.001 %"."""
+    return "< 0.001 %" if 0 < fraction < _LEAST_SHARE else f"{significant(100 * fraction, 2)} %"
+
+
+def probability(p_value: float) -> str:
+    """A probability of a test, to the third decimal: "0.048", "< 0.001"."""
+    return "< 0.001" if p_value < _LEAST_PROBABILITY else f"{p_value:.3f}"
+
+
+def energy(joules: float) -> str:
+    """Three significant digits in the unit that gives a number from 1 to 999: "12.3 mJ"."""
+    unit, scale = next(((unit, scale) for unit, scale in _ENERGY_UNITS if joules * scale >= 1), _ENERGY_UNITS[-1])
+    return f"{significant(joules * scale)} {unit}"
+
+
 def size(count_bytes: int) -> str:
     """Bytes in decimal units: "812 B", "52.2 kB", "1.24 MB"."""
     for unit, scale in _SIZE_UNITS:
@@ -74,6 +100,11 @@ def points(change: float) -> str:
     size_points = f"{abs(100 * change):.2f}"
     sign = "±" if float(size_points) == 0 else "+" if change > 0 else MINUS
     return sign + size_points
+
+
+def points_range(interval: Interval) -> str:
+    """A change in percentage points with both ends of its interval: "+0.12 (−0.05 to +0.29)"."""
+    return f"{points(interval.value)} ({points(interval.low)} to {points(interval.high)})"
 
 
 def score(value: float) -> str:

@@ -8,14 +8,15 @@ from edgefashion.recipes import published_scores
 from edgefashion.records import Environment, EpochMetrics, Parity, TrainingReport, VerifyReport
 from edgefashion.report import format as fmt
 from edgefashion.report.format import MISSING, clean
-from edgefashion.report.words import data_notes, variant_names
+from edgefashion.report.names import variant_names
+from edgefashion.report.words import data_notes
 
-Tone = Literal["plain", "strong", "quiet", "good", "bad"]
+Tone = Literal["plain", "strong", "quiet", "good", "bad", "doubtful"]
 
 
 @dataclass(frozen=True)
 class Row:
-    """Cells of text; the tone says how the row is shown: good and bad colour its last cell."""
+    """Cells of text; the tone says how the row is shown: good, bad and doubtful colour its last cell."""
 
     cells: tuple[str, ...]
     tone: Tone = "plain"

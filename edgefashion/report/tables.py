@@ -1,26 +1,51 @@
 """Tables for a terminal."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from rich import box
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from edgefashion.records import BenchReport, Parity, TrainingReport, VerifyReport
 from edgefashion.report.bench_grids import per_class_grid, summary_grid
 from edgefashion.report.grids import Grid, Row, flips_grid, parity_grid, training_grid
+from edgefashion.report.judgement_grids import gate_grids
+from edgefashion.report.operating_grids import operating_grids
+from edgefashion.report.profile_grids import operators_grid
+from edgefashion.report.verdicts import Verdict, verdicts
+from edgefashion.report.words import headline, insights, warnings
 
 _ROW_STYLES = {"strong": "bold", "quiet": "dim"}
-# Eleven figures a row are too wide for a terminal: each row takes several lines instead.
+_LAST_CELL_STYLES = {"good": "green", "bad": "bold red", "doubtful": "yellow"}
+_VERDICT_STYLES = {"good": "bold green", "bad": "bold red", "doubtful": "bold yellow"}
+
+_WIDEST_WORDS = 22
+# What F1 per class, which follows, says too.
+_DISPENSABLE = "worst class F1"
+# What a terminal too narrow for one line a row shows: each column a list of lines, each line the columns that share it.
 _SUMMARY_LINES = (
     (("cell",),),
-    (("size",),),
-    (("accuracy",), ("macro F1",)),
-    (("worst class F1",),),
-    (("median latency",), ("p90",), ("p99",)),
-    (("images/s",),),
-    (("ratio",), ("against reference",)),
+    (("size",), ("accuracy",)),
+    (("median latency",), ("p99",)),
+    (("precision",), ("ratio",)),
+    (("against reference",),),
+)
+_GATE_LINES = (
+    (("cell",), ("baseline",)),
+    (("generations",), ("ratio to baseline",)),
+    (("p, slower",),),
+    (("false alarms",), ("finds slowdowns from",)),
+    (("verdict",),),
+)
+_QUALITY_GATE_LINES = (
+    (("cell",), ("figure",)),
+    (("baseline",), ("now",)),
+    (("drop, points",), ("tolerated, points",)),
+    (("pictures",), ("p, worse",)),
+    (("verdict",),),
 )
 _PARITY_LINES = (
     (("variant",),),
@@ -31,7 +56,41 @@ _PARITY_LINES = (
     (("worst class F1",),),
     (("verdict",),),
 )
-_LAST_CELL_STYLES = {"good": "green", "bad": "bold red"}
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """The first of several layouts of a table that the terminal is wide enough for, or else the last."""
+
+    layouts: Sequence[Table]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Choose when the width is known."""
+        unbounded = options.update(width=10_000)
+        fits = (
+            table for table in self.layouts if Measurement.get(console, unbounded, table).maximum <= options.max_width
+        )
+        yield next(fits, self.layouts[-1])
+
+
+def overview(bench: BenchReport) -> list[RenderableType]:
+    """A benchmark for a terminal, verdicts first: gate, machine, headline, insights, warnings, then the tables."""
+    lines = [*map(_verdict, verdicts(bench)), Text(headline(bench), style="bold")]
+    lines += [*map(Text, insights(bench)), *(Text(warning, style="yellow") for warning in warnings(bench))]
+    gates, classes = gate_grids(bench), per_class_grid(bench)
+    return [
+        Text("\n").join(lines),
+        summary_table(bench),
+        *(_fitting(grid, _GATE_LINES if "false alarms" in grid.columns else _QUALITY_GATE_LINES) for grid in gates),
+        *map(_table, [*operating_grids(bench), *map(operators_grid, bench.rooflines), *([classes] if classes else [])]),
+    ]
+
+
+def summary_table(bench: BenchReport) -> Fitting:
+    """One row a cell: size, quality, latency, precision, and the ratio to the reference in figures and words."""
+    grid = summary_grid(bench)
+    shorter = [((name,),) for name in grid.columns if name != _DISPENSABLE]
+    return Fitting((_table(grid), _table(_stacked(grid, shorter)), _table(_stacked(grid, _SUMMARY_LINES), leading=1)))
 
 
 def training_table(report: TrainingReport) -> Table:
@@ -49,14 +108,12 @@ def flips_table(parity: Parity, labels: Sequence[str], limit: int = 10) -> Table
     return _table(flips_grid(parity, labels, limit=limit))
 
 
-def summary_table(bench: BenchReport) -> Table:
-    """One row a cell: size, quality, latency, throughput, and the ratio to the reference in figures and words."""
-    return _table(_stacked(summary_grid(bench), _SUMMARY_LINES), leading=1)
+def _verdict(verdict: Verdict) -> Text:
+    return Text.assemble((verdict.word, _VERDICT_STYLES.get(verdict.tone, "bold")), f": {verdict.sentence}")
 
 
-def per_class_table(bench: BenchReport) -> Table:
-    """F1 of each class (rows) by artifact (columns)."""
-    return _table(per_class_grid(bench))
+def _fitting(grid: Grid, lines: Sequence[Sequence[Sequence[str]]]) -> Fitting:
+    return Fitting((_table(grid), _table(_stacked(grid, lines), leading=1)))
 
 
 def _stacked(grid: Grid, columns: Sequence[Sequence[Sequence[str]]]) -> Grid:
@@ -80,11 +137,18 @@ def _table(grid: Grid, *, leading: int = 0) -> Table:
         caption_justify="left",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
+        collapse_padding=True,
         leading=leading,
     )
     for index, header in enumerate(grid.columns):
         words = index in grid.words
-        table.add_column(Text(header), justify="left" if words else "right", overflow="fold", no_wrap=not words)
+        table.add_column(
+            Text(header),
+            justify="left" if words else "right",
+            overflow="fold",
+            no_wrap=not words,
+            max_width=_WIDEST_WORDS if words else None,
+        )
     for row in grid.rows:
         table.add_row(*_cells(row), style=_ROW_STYLES.get(row.tone))
     return table

@@ -1,126 +1,122 @@
-"""What tables, pages and figures say in words: names of cells, remarks, and the headline."""
+"""What tables, pages and figures say in words: remarks, and the headline."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
 
-from edgefashion.records import ArtifactInfo, BenchReport, Cell, CellResult, DataIdentity, Plan, Quality
-from edgefashion.report.format import clean, points, ratio_range, significant, size
-
-AA_CHECK = "A/A check"
-
-# How cells of one artifact may differ.
-_SETTINGS: Mapping[str, Callable[[Cell], str]] = {
-    "runtime": lambda cell: cell.session.runtime,
-    "provider": lambda cell: _provider(cell.session.provider),
-    "threads": lambda cell: f"{cell.session.threads} thread{'' if cell.session.threads == 1 else 's'}",
-    "batch": lambda cell: f"batch {cell.batch}",
-}
-
-
-def shared_settings(plan: Plan) -> str:
-    """What holds for every cell, such as "onnxruntime · CPU · 1 thread · batch 1"; may be empty."""
-    return " · ".join(clean(values[0]) for values in _values(plan) if len(set(values)) == 1)
-
-
-def with_shared_settings(plan: Plan, words: str) -> str:
-    """`words`, then what holds for every cell."""
-    shared = shared_settings(plan)
-    return f"{words}; {shared}" if shared else words
-
-
-def cell_names(plan: Plan) -> dict[str, str]:
-    """For each label a short name: the variant, and only those settings in which cells differ.
-
-    Where that does not tell two cells apart, both keep their labels; the reference's second copy is the A/A check.
-    """
-    variants = variant_names(cell.artifact for cell in plan.cells)
-    varying = [values for values in _values(plan) if len(set(values)) > 1]
-    names = {
-        cell.label: " · ".join([variants[cell.artifact.sha256], *(clean(values[index]) for values in varying)])
-        for index, cell in enumerate(plan.cells)
-        if cell.label != plan.duplicate
-    }
-    taken = Counter(names.values())
-    unique = {label: name if taken[name] == 1 else clean(label) for label, name in names.items()}
-    return unique | {plan.duplicate: AA_CHECK}
-
-
-def variant_names(artifacts: Iterable[ArtifactInfo]) -> dict[str, str]:
-    """For each artifact's SHA-256 its variant, or name/variant where artifacts share a variant."""
-    distinct = {artifact.sha256: artifact for artifact in artifacts}
-    taken = Counter(artifact.variant for artifact in distinct.values())
-    return {
-        digest: clean(artifact.variant if taken[artifact.variant] == 1 else f"{artifact.name}/{artifact.variant}")
-        for digest, artifact in distinct.items()
-    }
+from edgefashion.records import BenchReport, Cell, CellResult, DataIdentity, Quality
+from edgefashion.report import format as fmt
+from edgefashion.report.format import clean
+from edgefashion.report.names import (
+    cell_names,
+    measured,
+    reference_words,
+    results_by_cell,
+    subjects,
+    variant_names,
+    with_names,
+)
 
 
 def variant_qualities(bench: BenchReport) -> dict[str, Quality]:
-    """Quality by variant, one for each distinct artifact that was measured, in the plan's order."""
-    names = variant_names(cell.artifact for cell in bench.plan.cells)
+    """Quality by variant, one for each distinct artifact whose quality is known, in the plan's order."""
+    names = variant_names(cell.artifact for cell in subjects(bench.plan))
     results = results_by_cell(bench)
-    measured = [cell for cell in bench.plan.cells if cell.label in results]
-    # Runtimes may differ in the last digit of a logit: the first cell of an artifact speaks for it.
-    first = {cell.artifact.sha256: cell for cell in reversed(measured)}
-    ordered = dict.fromkeys(cell.artifact.sha256 for cell in measured)
-    return {names[digest]: results[first[digest].label].quality for digest in ordered}
+    found: dict[str, Quality] = {}
+    for cell in subjects(bench.plan):
+        result = results.get(cell.label)
+        # Runtimes may differ in the last digit of a logit: the first cell of an artifact speaks for it.
+        if result and result.quality:
+            found.setdefault(names[cell.artifact.sha256], result.quality)
+    return found
 
 
-def results_by_cell(bench: BenchReport) -> dict[str, CellResult]:
-    """Results by the label of their cell."""
-    return {result.cell: result for result in bench.results}
-
-
-def data_notes(data: DataIdentity) -> list[str]:
+def data_notes(data: DataIdentity | None) -> list[str]:
     """The remark that belongs beside every figure made with the sample; empty otherwise."""
-    return [data.note] if data.note else []
+    return [data.note] if data and data.note else []
 
 
-def bench_notes(bench: BenchReport) -> list[str]:
-    """Everything a reader must know before reading a figure of this report."""
+def warnings(bench: BenchReport) -> list[str]:
+    """What went wrong while this was measured, one sentence each."""
     names = cell_names(bench.plan)
-    notes = data_notes(bench.data)
-    if bench.partial:
-        notes.append("partial: measuring was stopped before the plan was finished")
-    notes += [f"warning: {clean(warning)}" for warning in bench.warnings]
+    notes = ["partial: measuring was stopped before the plan was finished"] if bench.partial else []
+    notes += [f"warning: {with_names(bench.plan, warning)}" for warning in bench.warnings]
     notes += [f"not measured: {names[failure.cell]}: {clean(failure.reason)}" for failure in bench.failures]
     return notes
 
 
+def bench_notes(bench: BenchReport) -> list[str]:
+    """Everything a reader must know before reading a figure of this report."""
+    return [*data_notes(bench.data), *warnings(bench)]
+
+
+def half_width(result: CellResult) -> float | None:
+    """How precise a cell is: the wider of its two intervals, halved, as a share of its centre."""
+    intervals = [result.latency.median_s, result.comparison and result.comparison.ratio]
+    return max((interval.relative_half_width for interval in intervals if interval), default=None)
+
+
+def verdict_on(result: CellResult) -> str:
+    """A cell's rank and whatever restricts it, such as "slower, imprecise"."""
+    return ", ".join([result.rank, *(label.replace("_", " ") for label in result.labels)])
+
+
 def headline(bench: BenchReport) -> str:
-    """What came out, in one sentence: the fastest of the cells that rank as faster, beside the reference."""
-    names, results = cell_names(bench.plan), results_by_cell(bench)
-    reference = names[bench.plan.reference]
-    compared = [result for label, result in results.items() if result.ratio and label != bench.plan.duplicate]
+    """What came out, in one sentence: the fastest of the cells that rank as faster, beside its reference."""
+    remarks = [*(["partial run"] if bench.partial else []), *data_notes(bench.data)]
+    return finding(bench) + (f" ({'; '.join(remarks)})" if remarks else "")
+
+
+def finding(bench: BenchReport) -> str:
+    """The headline without its remarks, for where they stand beside it."""
+    models = [(cell, result) for cell, result in measured(bench) if cell.role == "subject"]
+    if not models:
+        return "nothing could be measured"
+    if bench.noise.level == "invalid":
+        return f"nothing is ranked: the measurement is invalid ({clean('; '.join(bench.noise.reasons))})"
+    if len(subjects(bench.plan)) == 1 and models[0][1].rank == "reference":
+        return _alone(*models[0]) + _duplicate_words(bench)
+    compared = [result for _, result in models if result.comparison]
     faster = [result for result in compared if result.rank == "faster"]
+    reference = reference_words(bench.plan)
     if faster:
-        best = min(faster, key=lambda result: result.ratio.value if result.ratio else 0.0)
-        sentence = _comparison(bench, best, names)
+        best = min(faster, key=lambda result: result.comparison.ratio.value if result.comparison else 1.0)
+        sentence = _comparison(bench, best)
     elif compared:
-        sentence = f"nothing was found to be faster than {reference} ({_tally(compared)})"
+        sentence = f"nothing was found to be faster than {reference}: {_tally(compared)}"
     else:
         sentence = f"nothing could be compared with {reference}: there are not enough launches"
-    duplicate = results.get(bench.plan.duplicate)
-    if duplicate and duplicate.ratio:
-        sentence += f"; A/A ratio {duplicate.ratio.value:.3f}"
-    remarks = [*(["partial run"] if bench.partial else []), *data_notes(bench.data)]
-    return sentence + (f" ({'; '.join(remarks)})" if remarks else "")
+    return sentence + _duplicate_words(bench)
 
 
-def _comparison(bench: BenchReport, result: CellResult, names: Mapping[str, str]) -> str:
-    cells = {cell.label: cell for cell in bench.plan.cells}
-    mine, reference = cells[result.cell], cells[bench.plan.reference]
+def insights(bench: BenchReport) -> list[str]:
+    """What was found beside latencies: whether the ranking holds elsewhere, and what bounds each profiled model."""
+    points = [with_names(bench.plan, bench.operating_points)] if bench.operating_points else []
+    return [*points, *(clean(each.sentence) for each in bench.rooflines)]
+
+
+def _alone(cell: Cell, result: CellResult) -> str:
+    name, median = variant_names([cell.artifact])[cell.artifact.sha256], result.latency.median_s
+    latency = f"takes {fmt.duration_interval(median)} a call" if median else "was launched too rarely for an interval"
+    quality = f"accuracy {fmt.percent(result.quality.accuracy)}" if result.quality else "accuracy unknown"
+    throughput = f"{fmt.significant(result.throughput_per_s)} images/s"
+    return f"{name} {latency}, {throughput}, {quality}, {fmt.size(cell.artifact.size_bytes)}"
+
+
+def _comparison(bench: BenchReport, result: CellResult) -> str:
+    names = cell_names(bench.plan)
+    mine = bench.plan.cell(result.cell)
+    reference = bench.plan.cell(mine.reference)
     said = []
-    if result.ratio:
+    if result.comparison:
+        ratio = result.comparison.ratio
         said.append(
-            f"{names[mine.label]} is ×{significant(result.ratio.value)} of {names[reference.label]}'s latency "
-            f"a picture (95 % interval {ratio_range(result.ratio)})"
+            f"{names[mine.label]} is ×{fmt.significant(ratio.value)} of {names[reference.label]}'s latency "
+            f"a picture (95 % interval {fmt.ratio_range(ratio)})"
         )
     if mine.artifact.sha256 != reference.artifact.sha256:
-        said.append(f"{size(mine.artifact.size_bytes)} instead of {size(reference.artifact.size_bytes)}")
+        said.append(f"{fmt.size(mine.artifact.size_bytes)} instead of {fmt.size(reference.artifact.size_bytes)}")
         base = results_by_cell(bench).get(reference.label)
-        if base:
-            said.append(f"accuracy {points(result.quality.accuracy - base.quality.accuracy)} points")
+        if base and base.quality and result.quality:
+            said.append(f"accuracy {fmt.points(result.quality.accuracy - base.quality.accuracy)} points")
     return ", ".join(said)
 
 
@@ -129,12 +125,6 @@ def _tally(results: list[CellResult]) -> str:
     return ", ".join(f"{number} {rank}" for rank, number in counts.items())
 
 
-def _values(plan: Plan) -> list[list[str]]:
-    """One list a setting, one text a cell."""
-    return [[of(cell) for cell in plan.cells] for of in _SETTINGS.values()]
-
-
-def _provider(name: str) -> str:
-    short = name.removesuffix("ExecutionProvider")
-    # PyTorch writes its devices small: its CPU is no other processor than ONNX Runtime's.
-    return short.upper() if short.islower() else short
+def _duplicate_words(bench: BenchReport) -> str:
+    copy = results_by_cell(bench).get(bench.plan.duplicate)
+    return f"; A/A ratio {copy.comparison.ratio.value:.3f}" if copy and copy.comparison else ""

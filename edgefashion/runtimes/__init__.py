@@ -4,29 +4,39 @@ A runtime's module offers
 
     PROVIDERS: Mapping[str, str]                       short name → the runtime's own name of a provider
     PACKAGE: str                                       the distribution that provides it
-    FORMATS: tuple[str, ...]                           artifact formats it opens
-    available() -> Availability                        what is here, and why the rest is not
-    open_session(artifact, spec) -> Session            checked: the provider exists and got every node
+    FORMATS: tuple[str, ...]                           formats of models that it opens
+    available(provider=None) -> Availability           what is here, and why the rest is not; or of one provider alone
+    open_session(model, spec) -> Session               checked: the provider exists and got the nodes
+
+and may offer
+
+    OPT_IN: bool                                       whether it is measured only if asked for by name; default False
+    START_S: float                                     seconds until it has made a session, for estimates; default 1
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefashion.artifact import Artifact
+from edgefashion.artifact import Model
 from edgefashion.environment import installed
 from edgefashion.errors import NotAvailable, UsageError
-from edgefashion.records import Placement, SessionSpec
+from edgefashion.records import Placement, SessionSpec, TensorSpec
 from edgefashion.registry import Registry, unknown
 
 RUNTIMES = Registry(
     kind="runtime",
     group="edgefashion.runtimes",
-    built_in={"onnxruntime": "edgefashion.runtimes.ort", "pytorch": "edgefashion.runtimes.pytorch"},
+    built_in={
+        "onnxruntime": "edgefashion.runtimes.ort",
+        "pytorch": "edgefashion.runtimes.pytorch",
+        "torch-compile": "edgefashion.runtimes.torch_compile",
+        "python": "edgefashion.runtimes.python",
+    },
 )
 
 Logits = NDArray[np.float32]
@@ -34,20 +44,24 @@ Pixels = NDArray[np.uint8]
 
 
 class Session(Protocol):
-    """An artifact loaded by a runtime, ready to run."""
+    """A model loaded by a runtime, ready to run."""
 
     @property
     def spec(self) -> SessionSpec:
         """How it was asked to run."""
 
     @property
+    def inputs(self) -> Sequence[TensorSpec]:
+        """What it takes; element types by numpy's names."""
+
+    @property
     def placement(self) -> Placement:
         """Which provider each node was really given."""
 
-    def run(self, images: Pixels) -> Logits:
-        """Logits float32[N, classes] of `images` uint8[N, H, W]."""
+    def run(self, images: NDArray[Any]) -> NDArray[Any]:
+        """Logits float32[N, classes] of `images` uint8[N, H, W]; of a foreign model its first output."""
 
-    def bind(self, images: Pixels) -> Callable[[], Any]:
+    def bind(self, images: NDArray[Any]) -> Callable[[], Any]:
         """A call that runs exactly `images` each time, with nothing left to prepare: for timing."""
 
     def __enter__(self) -> Self:
@@ -81,39 +95,77 @@ class Availability:
         return tuple(name for name, reason in self.providers.items() if not reason)
 
 
-def open_session(artifact: Artifact, spec: SessionSpec) -> Session:
-    """Open `artifact` as `spec` says, or say why not; never something else in its place.
+class Runtime(Protocol):
+    """A runtime's module; the docstring of this package says what each attribute means."""
+
+    PROVIDERS: Mapping[str, str]
+    PACKAGE: str
+    FORMATS: tuple[str, ...]
+
+    def available(self, provider: str | None = None) -> Availability:
+        """What is here, and why the rest is not."""
+
+    def open_session(self, model: Model, spec: SessionSpec) -> Session:
+        """A session that runs where it was asked to."""
+
+
+_REQUIRED = ("PROVIDERS", "PACKAGE", "FORMATS", "available", "open_session")
+
+
+def load_runtime(name: str) -> Runtime:
+    """The module of a runtime, with everything that a runtime must offer.
 
     Raises:
-        UsageError: No runtime has that name, or it does not open this format.
+        UsageError: No runtime has that name, or what has it is no runtime.
+        NotAvailable: Another package registered it and it cannot be imported.
+    """
+    try:
+        module = RUNTIMES.load(name)
+    except ImportError as error:
+        if name in RUNTIMES.built_in:
+            raise
+        raise NotAvailable(f"the runtime {name!r}, which another package adds, cannot be imported: {error}") from error
+    missing = [attribute for attribute in _REQUIRED if not hasattr(module, attribute)]
+    if missing:
+        raise UsageError(
+            f"the runtime {name!r} is broken: its module {module.__name__} lacks {', '.join(missing)}; "
+            "tell who made it, or uninstall it"
+        )
+    return cast("Runtime", module)
+
+
+def open_session(model: Model, spec: SessionSpec) -> Session:
+    """Open `model` as `spec` says, or say why not; never something else in its place.
+
+    Raises:
+        UsageError: No runtime has that name, it does not open this format, or it does not take these options.
         NotAvailable: The runtime or the provider is not here, or the provider did not get every node.
         BadInput: The runtime refuses the model.
     """
-    module = RUNTIMES.load(spec.runtime)
-    if artifact.manifest.format not in module.FORMATS:
-        raise UsageError(f"{spec.runtime} opens {' and '.join(module.FORMATS)}: {artifact.path} is neither")
-    session: Session = module.open_session(artifact, spec)
-    return session
+    runtime = load_runtime(spec.runtime)
+    if model.format not in runtime.FORMATS:
+        raise UsageError(f"{spec.runtime} opens {' and '.join(runtime.FORMATS)}: {model.path} is neither")
+    return runtime.open_session(model, spec)
 
 
-def runtimes_for(artifact: Artifact) -> list[str]:
-    """Every registered runtime that opens the artifact's format, the built-in ones first; none is imported."""
-    return [name for name in RUNTIMES.names() if artifact.manifest.format in RUNTIMES.load(name).FORMATS]
+def runtimes_for(model: Model) -> list[str]:
+    """Every registered runtime that opens the model's format, the built-in ones first; none is imported."""
+    return [name for name in RUNTIMES.names() if model.format in load_runtime(name).FORMATS]
 
 
-def default_runtime(artifact: Artifact) -> str:
-    """The first runtime that opens the artifact's format."""
-    return runtimes_for(artifact)[0]
+def default_runtime(model: Model) -> str:
+    """The first runtime that opens the model's format."""
+    return next(name for name in RUNTIMES.names() if model.format in load_runtime(name).FORMATS)
 
 
 def is_installed(runtime: str) -> bool:
     """Whether the runtime's package is installed; imports nothing but the runtime's file here."""
-    return installed(RUNTIMES.load(runtime).PACKAGE) is not None
+    return installed(load_runtime(runtime).PACKAGE) is not None
 
 
-def default_spec(artifact: Artifact, *, threads: int = 1) -> SessionSpec:
-    """The first runtime that opens the artifact's format, on the CPU."""
-    runtime = default_runtime(artifact)
+def default_spec(model: Model, *, threads: int = 1) -> SessionSpec:
+    """The first runtime that opens the model's format, on the CPU."""
+    runtime = default_runtime(model)
     return SessionSpec(runtime=runtime, provider=resolve_provider(runtime, "cpu"), threads=threads)
 
 
@@ -123,7 +175,7 @@ def resolve_provider(runtime: str, name: str) -> str:
     Raises:
         NotAvailable: The runtime knows no such provider; the message suggests the nearest.
     """
-    known: Mapping[str, str] = RUNTIMES.load(runtime).PROVIDERS
+    known = load_runtime(runtime).PROVIDERS
     if name in known.values():
         return name
     if name.lower() in known:
@@ -133,22 +185,27 @@ def resolve_provider(runtime: str, name: str) -> str:
 
 def in_words(spec: SessionSpec) -> str:
     """The runtime and its installed version."""
-    return f"{spec.runtime} {installed(RUNTIMES.load(spec.runtime).PACKAGE) or ''}".strip()
+    return f"{spec.runtime} {installed(load_runtime(spec.runtime).PACKAGE) or ''}".strip()
 
 
-def require_provider(availability: Availability, provider: str) -> None:
+def require_provider(available: Callable[[str | None], Availability], provider: str) -> None:
     """Refuse a provider that does not work here.
+
+    Args:
+        available: The runtime's own; it is asked about the others only to say what would work instead.
+        provider: Own name of the one that is asked for.
 
     Raises:
         NotAvailable: With the reason, and what would work instead.
     """
-    if availability.version is None:
-        raise NotAvailable(f"{availability.runtime} is not installed: {availability.remedy}")
-    reason = availability.providers.get(provider, "this runtime does not know it")
+    found = available(provider)
+    if found.version is None:
+        raise NotAvailable(f"{found.runtime} is not installed: {found.remedy}")
+    reason = found.providers.get(provider, "this runtime does not know it")
     if reason:
         raise NotAvailable(
-            f"{provider} is not usable in {availability.runtime} {availability.version}: {reason}; "
-            f"usable here: {', '.join(availability.usable)}"
+            f"{provider} is not usable in {found.runtime} {found.version}: {reason}; "
+            f"usable here: {', '.join(available(None).usable)}"
         )
 
 

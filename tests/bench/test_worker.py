@@ -1,124 +1,268 @@
-"""One launch, inside and seen from its parent."""
+"""One launch, seen from inside: what a worker finds out, checks, and times."""
 
+import contextlib
 import os
-import signal
-import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
+import msgspec
 import numpy as np
+import psutil
 import pytest
 
-from edgefashion.artifact import Artifact
-from edgefashion.bench import isolation, launch
+from edgefashion.artifact import open_model
+from edgefashion.bench import isolation, worker
 from edgefashion.bench.launch import Worker, WorkerFailed
-from edgefashion.bench.worker import Job, time_block, warm_up
+from edgefashion.bench.plan import NULL_MODEL
+from edgefashion.bench.worker import Job
 from edgefashion.environment import usable_cpus
 from edgefashion.errors import CheckFailed
-from edgefashion.runtimes import default_spec, open_session
+from edgefashion.records import Memory
+
+LINUX = pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="needs Linux")
+TWO_CORES = pytest.mark.skipif(
+    len(usable_cpus()) < 2 or not Path("/proc/self/task").is_dir(), reason="needs Linux and two cores"
+)
+
+replace = msgspec.structs.replace
 
 
 @pytest.fixture
-def job(fp32: Artifact, sample, tmp_path: Path) -> Job:
-    """A sound job for the tiny float32 model."""
-    inputs = sample.test.pixels[:16].reshape(16, 1, 28, 28)
-    with open_session(fp32, default_spec(fp32)) as session:
-        outputs = np.stack([session.run(batch) for batch in inputs])
-    np.save(tmp_path / "inputs.npy", inputs)
-    np.save(tmp_path / "outputs.npy", outputs)
-    return Job(
-        artifact=str(fp32.path),
-        sha256=fp32.sha256,
-        session=default_spec(fp32),
-        cpus=usable_cpus()[-1:],
-        inputs=str(tmp_path / "inputs.npy"),
-        outputs=str(tmp_path / "outputs.npy"),
-        block_s=0.005,
-    )
+def foreign_job(job: Job, tmp_path: Path) -> Callable[[Path], Job]:
+    """A job for a model of which nothing is known: its inputs are made, and its first answers are kept."""
+
+    def make(path: Path) -> Job:
+        return replace(
+            job,
+            artifact=str(path),
+            sha256=open_model(path).sha256,
+            inputs=None,
+            outputs=str(tmp_path / "first-answers.npy"),
+        )
+
+    return make
 
 
-def test_a_worker_times_blocks_on_its_own_core(job: Job, tmp_path: Path) -> None:
+def started(job: Job) -> Worker:
+    """A worker that is ready."""
+    return Worker(job, Path(job.outputs).with_name("errors"))
+
+
+def why_it_fails(job: Job) -> str:
+    """The reason of a worker that does not become ready."""
+    with pytest.raises(WorkerFailed) as caught:
+        started(job)
+    return str(caught.value)
+
+
+# What a worker says
+
+
+def test_a_worker_times_blocks_on_its_own_core(job: Job) -> None:
     """It is ready, has threads, and answers each command with at least twenty calls."""
-    with Worker(job, tmp_path / "errors") as worker:
-        assert worker.ready.threads_seen >= 1
-        assert worker.ready.session_s > 0
-        block = worker.block()
-        assert len(block) >= 20
-        assert min(block) > 0
+    with started(job) as running:
+        assert running.ready.threads_seen >= 1
+        assert job.cpus == running.cpus
+        for _ in range(2):
+            block = running.block()
+            assert len(block.samples_ns) >= 20
+            assert min(block.samples_ns) > 0
+            assert block.switches >= 0
 
 
-def test_a_worker_that_answers_wrongly_is_not_timed(job: Job, tmp_path: Path) -> None:
-    """Outputs that differ from those expected end the launch before a sample is taken."""
+def test_the_parts_of_a_cold_start_follow_one_another(job: Job) -> None:
+    """Each part takes time, and together no more than passed here; imports are not counted as the interpreter's."""
+    before_s = time.monotonic()
+    with started(job) as running:
+        cold = running.ready.cold
+        passed_s = time.monotonic() - before_s
+    parts_s = (cold.spawn_s, cold.import_s, cold.session_s, cold.first_run_s, cold.second_run_s)
+    assert min(parts_s) > 0
+    assert sum(parts_s) < passed_s
+    assert cold.import_s > cold.second_run_s
+
+
+@LINUX
+def test_the_parts_of_memory_belong_to_their_phases(job: Job, foreign_job, onnx, tmp_path: Path) -> None:
+    """Forty megabytes of weights are the model's, not the libraries'; a peak is never below what stays."""
+    weights = np.random.default_rng(0).random((1000, 10_000), dtype=np.float32)
+    helper, element = onnx.helper, onnx.TensorProto.FLOAT
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["y"])],
+        "large",
+        [helper.make_tensor_value_info("x", element, ["n", 1000])],
+        [helper.make_tensor_value_info("y", element, ["n", 10_000])],
+        [onnx.numpy_helper.from_array(weights, "w")],
+    )
+    path = tmp_path / "large.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8), path)
+    with started(job) as small, started(foreign_job(path)) as large:
+        memory, known = large.ready.memory, small.ready.memory
+    assert memory.model_bytes - known.model_bytes > 0.9 * weights.nbytes
+    # The file itself is read before the session is made.
+    assert abs(memory.imported_bytes - weights.nbytes - known.imported_bytes) < 0.5 * weights.nbytes
+    _check_memory(memory)
+    _check_memory(known)
+
+
+def _check_memory(memory: Memory) -> None:
+    assert memory.imported_bytes > 0
+    # Counters of resident memory are exact to some dozens of pages a thread only.
+    slack_bytes = 2**20
+    assert memory.session_peak_bytes + slack_bytes >= memory.imported_bytes + memory.model_bytes
+    if memory.phases_apart:
+        assert memory.run_peak_bytes + slack_bytes >= memory.imported_bytes
+    assert memory.session_peak_bytes < psutil.virtual_memory().total
+
+
+def test_a_warm_up_tells_how_it_went(job: Job) -> None:
+    """It says how many calls it took, keeps its curve, and where the nodes were put."""
+    with started(job) as running:
+        ready = running.ready
+    assert ready.warmup_calls >= 20
+    assert ready.warmup_calls >= len(ready.warmup_ns) > 0
+    assert min(ready.warmup_ns) > 0
+    assert set(ready.placement.nodes) == {"CPUExecutionProvider"}
+
+
+def test_a_warm_up_without_time_is_not_steady(job: Job) -> None:
+    """The cap ends it, and the launch says so."""
+    with started(replace(job, warmup_cap_s=0.0)) as running:
+        assert not running.ready.steady
+        assert len(running.block().samples_ns) >= 20
+
+
+def test_calls_too_short_for_the_clock_are_timed_in_groups(foreign_job) -> None:
+    """A model that does nothing takes a few microseconds: a sample holds as many calls as make ten."""
+    with started(foreign_job(NULL_MODEL)) as null:
+        per_sample = null.ready.calls_per_sample
+        assert per_sample > 1
+        assert np.median(null.block().samples_ns) / per_sample < 10_000
+
+
+# Right before fast
+
+
+def test_a_worker_that_answers_wrongly_is_not_timed(job: Job) -> None:
+    """Outputs that differ from those expected, on any of the inputs, end the launch before a sample is taken."""
     expected = np.load(job.outputs)
-    expected[3, 0, 0] += 1
+    expected[15, 0, 0] += 1
     np.save(job.outputs, expected)
-    with pytest.raises(WorkerFailed, match="answers wrongly"):
-        Worker(job, tmp_path / "errors")
+    assert why_it_fails(job).startswith("it answers wrongly: outputs are off by 1")
 
 
-def test_a_worker_that_crashes_is_reported_with_its_signal(job: Job, tmp_path: Path) -> None:
-    """Killed between two blocks, it becomes a failure that says so."""
-    with Worker(job, tmp_path / "errors") as worker:
-        os.kill(worker._process.pid, signal.SIGKILL)
-        with pytest.raises(WorkerFailed, match="ended by signal 9"):
-            worker.block()
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda outputs: outputs[:, :, :9], "outputs have shape (16, 1, 10) instead of (16, 1, 9)"),
+        (lambda outputs: outputs * np.float32("nan"), "outputs are off by nan"),
+        (lambda outputs: outputs * 1.01, "outputs are off by"),
+    ],
+    ids=["shape", "nan", "one per cent"],
+)
+def test_outputs_are_held_against_those_expected(job: Job, change, said: str) -> None:
+    """Another shape, no number at all, and a difference that no order of sums explains."""
+    outputs = np.load(job.outputs)
+    np.save(job.outputs, change(outputs))
+    with pytest.raises(CheckFailed, match="it answers wrongly") as caught:
+        worker._check(outputs, Path(job.outputs))
+    assert said in str(caught.value)
 
 
-def test_a_worker_that_fails_in_a_block_says_why(job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An error between two blocks is its reason, not a bug of the parent's."""
-    wrapper = tmp_path / "python"
-    script = "import edgefashion.bench.worker as w\n"
-    script += "def broken(*_): raise ValueError('out of luck')\n"
-    script += "def late(job, old=w.prepare):\n    found = old(job)\n    w.time_block = broken\n    return found\n"
-    wrapper.write_text(f"#!{sys.executable}\n{script}w.prepare = late\nw.main()\n")
-    wrapper.chmod(0o755)
-    monkeypatch.setattr(launch.sys, "executable", str(wrapper))
-    with Worker(job, tmp_path / "errors") as worker, pytest.raises(WorkerFailed, match="ValueError: out of luck"):
-        worker.block()
+def test_the_order_of_sums_is_no_wrong_answer(job: Job) -> None:
+    """A difference of a ten-thousandth of the largest output is let pass, and nothing is overwritten."""
+    outputs = np.load(job.outputs)
+    worker._check(outputs + 1e-4 * np.abs(outputs).max(), Path(job.outputs))
+    assert np.array_equal(outputs, np.load(job.outputs))
 
 
-def test_a_worker_that_hangs_is_ended(job: Job, tmp_path: Path) -> None:
-    """Stopped, it does not answer; the parent waits only so long and leaves no process behind."""
-    worker = Worker(job, tmp_path / "errors")
-    worker._timeout_s = 0.3
-    os.kill(worker._process.pid, signal.SIGSTOP)
-    with pytest.raises(WorkerFailed, match="did not answer"):
-        worker.block()
-    worker.close()
-    assert worker._process.poll() is not None
+def test_the_first_launch_of_a_foreign_model_is_the_measure_of_the_next(foreign_job, foreign) -> None:
+    """Nothing is known of it, so its first answers are kept and every later launch is held to them."""
+    job = foreign_job(foreign("net.onnx", ("FLOAT", ["batch", 3])))
+    kept = Path(job.outputs)
+    with started(job):
+        first = np.load(kept)
+    assert first.shape == (16, 1, 3)
+    with started(job) as again:
+        assert len(again.block().samples_ns) >= 20
+    assert np.array_equal(first, np.load(kept))
+    np.save(kept, first + 0.1)
+    assert "answers wrongly" in why_it_fails(job)
 
 
-def test_a_worker_that_cannot_start_says_why(job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The last line of its stderr becomes the reason."""
-    broken = tmp_path / "python"
-    broken.write_text("#!/bin/sh\necho no interpreter here >&2\nexit 3\n")
-    broken.chmod(0o755)
-    monkeypatch.setattr(launch.sys, "executable", str(broken))
-    with pytest.raises(WorkerFailed, match="exit code 3: no interpreter here"):
-        Worker(job, tmp_path / "errors")
+def test_a_foreign_model_is_fed_by_batch_and_seed(foreign_job, foreign) -> None:
+    """Its answers are those to numbers of the size and seed asked for: this one hands them through."""
+    path = foreign("net.onnx", ("INT64", ["batch", 3]))
+    for number, changes in enumerate(({"batch": 2}, {"batch": 2, "seed": 1})):
+        job = replace(foreign_job(path), outputs=str(path.with_name(f"{number}.npy")), **changes)
+        with started(job):
+            assert np.load(job.outputs).shape == (16, 2, 3)
+            assert np.load(job.outputs).dtype == np.int64
+    assert not np.array_equal(np.load(path.with_name("0.npy")), np.load(path.with_name("1.npy")))
 
 
-def test_a_worker_ends_when_its_parent_does(job: Job, tmp_path: Path) -> None:
-    """Its input closes, and it goes."""
-    worker = Worker(job, tmp_path / "errors")
-    worker._process.stdin.close()
-    assert worker._process.wait(timeout=10) == 0
-    worker.close()
+@pytest.mark.parametrize(
+    ("inputs", "said"),
+    [
+        ([("FLOAT", ["n", 2]), ("FLOAT", ["n", 2])], "has 2 inputs (x0, x1)"),
+        ([("FLOAT", [3, 2])], "has a fixed batch of 3"),
+        ([("FLOAT", ["n", "any"])], "open dimensions"),
+        ([("STRING", ["n"])], "of type string"),
+    ],
+    ids=["several", "fixed", "open", "text"],
+)
+def test_a_foreign_model_that_cannot_be_fed_says_why(foreign_job, foreign, inputs, said: str) -> None:
+    """The reason comes from the worker as a sentence, not as a bug."""
+    assert said in why_it_fails(foreign_job(foreign("net.onnx", *inputs)))
 
 
-def test_a_model_that_changed_is_refused(job: Job, tmp_path: Path) -> None:
+def test_a_model_that_changed_is_refused(job: Job) -> None:
     """The digest of the plan is the digest that is measured."""
-    import msgspec
-
-    with pytest.raises(WorkerFailed, match="changed while it was measured"):
-        Worker(msgspec.structs.replace(job, sha256="0" * 64), tmp_path / "errors")
+    assert "changed while it was measured" in why_it_fails(replace(job, sha256="0" * 64))
 
 
+# Ways to call
+
+
+def test_a_naive_call_is_the_plain_one() -> None:
+    """It goes through `run` with its own input each time; any other is bound once and calls nothing else."""
+    seen: list[str] = []
+    session = SimpleNamespace(
+        run=lambda batch: seen.append(f"run {batch}"),
+        bind=lambda batch: lambda: seen.append(f"bound {batch}"),
+    )
+    for naive, expected in ((True, ["run a", "run b"]), (False, ["bound a", "bound b"])):
+        for call in worker._calls(session, ["a", "b"], naive=naive):
+            call()
+        assert expected == seen
+        seen.clear()
+
+
+def test_a_naive_worker_is_measured_like_any_other(job: Job) -> None:
+    """Its outputs are checked, and its blocks are blocks."""
+    with started(replace(job, naive=True)) as running:
+        assert len(running.block().samples_ns) >= 20
+
+
+def test_a_paced_worker_waits_between_its_calls(foreign_job) -> None:
+    """Seven calls, each timed alone however short, in no less time than the six pauses between them."""
+    with started(replace(foreign_job(NULL_MODEL), paced_s=0.01)) as running:
+        assert running.ready.calls_per_sample == 1
+        before_s = time.monotonic()
+        block = running.block()
+        assert time.monotonic() - before_s >= 0.06
+    assert len(block.samples_ns) == 7
+
+
+# Threads and memory
+
+
+@TWO_CORES
 def test_an_escaped_thread_trips_the_check() -> None:
     """A thread that may run outside the given cores is found; all inside, they are counted."""
-    if not Path("/proc/self/task").is_dir() or len(usable_cpus()) < 2:
-        pytest.skip("needs Linux and two cores")
     cpus = usable_cpus()
     assert isolation.count_threads_inside(cpus) >= 1
     with isolation.pinned(cpus[:1]):
@@ -140,52 +284,38 @@ def test_an_escaped_thread_trips_the_check() -> None:
             thread.join()
 
 
+@TWO_CORES
 def test_pinning_is_undone() -> None:
-    """Starting a pinned child leaves the parent where it was."""
+    """Starting a pinned child leaves the parent where it was, even if starting it fails."""
     before = usable_cpus()
-    with isolation.pinned(before[:1]):
+    with contextlib.suppress(ZeroDivisionError), isolation.pinned(before[:1]):
         assert before[:1] == usable_cpus()
+        _ = 1 // 0
     assert before == usable_cpus()
 
 
-def test_a_block_measures_what_is_called() -> None:
-    """A call that sleeps two milliseconds takes two milliseconds, at least twenty times."""
-    samples = time_block([lambda: time.sleep(0.002)], 0.01)
-    assert len(samples) >= 20
-    assert 2_000_000 <= np.median(samples) < 4_000_000
+@TWO_CORES
+def test_a_worker_s_threads_are_those_of_its_cell(job: Job) -> None:
+    """A cell of two threads has two cores, and a larger pool than a cell of one; all of it was checked."""
+    two = replace(job, session=replace(job.session, threads=2), cpus=usable_cpus()[-2:])
+    with started(job) as one, started(two) as other:
+        assert other.ready.threads_seen > one.ready.threads_seen >= 1
 
 
-def test_a_block_rotates_through_its_inputs() -> None:
-    """Every call has its turn."""
-    seen: list[int] = []
-    time_block([lambda index=index: seen.append(index) for index in range(4)], 0.0)
-    assert seen[:6] == [0, 1, 2, 3, 0, 1]
-
-
-def test_warming_up_ends_when_the_pace_is_steady() -> None:
-    """A steady call is steady; one that becomes slower all the time never is."""
-    steady, calls = warm_up([lambda: time.sleep(0.001)])
-    assert steady
-    assert calls >= 40
-    pause = 0.001
-
-    def slower() -> None:
-        nonlocal pause
-        pause *= 1.02
-        time.sleep(pause)
-
-    assert not warm_up([slower])[0]
-
-
-def test_the_protocol_survives_a_library_that_prints(job: Job, tmp_path: Path) -> None:
-    """What a library writes on stdout goes to stderr, not between the replies."""
-    script = "import edgefashion.bench.worker as w, os\nold = w.prepare\n"
-    script += "def loud(job):\n    print('hello from a library'); return old(job)\nw.prepare = loud\nw.main()\n"
-    wrapper = tmp_path / "python"
-    wrapper.write_text(f"#!{sys.executable}\n{script}")
-    wrapper.chmod(0o755)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(launch.sys, "executable", str(wrapper))
-        with Worker(job, tmp_path / "errors") as worker:
-            assert len(worker.block()) >= 20
-    assert "hello from a library" in (tmp_path / "errors").read_text()
+@LINUX
+def test_a_greedy_model_fails_instead_of_the_machine(job: Job, foreign_job, onnx, tmp_path: Path) -> None:
+    """Sixteen gigabytes of output are refused at four of address space, with the reason; a small model has room."""
+    helper, element = onnx.helper, onnx.TensorProto.FLOAT
+    graph = helper.make_graph(
+        [helper.make_node("Expand", ["x", "size"], ["y"])],
+        "greedy",
+        [helper.make_tensor_value_info("x", element, ["n", 1])],
+        [helper.make_tensor_value_info("y", element, ["n", 2**32])],
+        [onnx.numpy_helper.from_array(np.array([1, 2**32], np.int64), "size")],
+    )
+    path = tmp_path / "greedy.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8), path)
+    reason = why_it_fails(replace(foreign_job(path), memory_limit_bytes=2**32))
+    assert "memory" in reason
+    with started(replace(job, memory_limit_bytes=2**32)) as running:
+        assert len(running.block().samples_ns) >= 20

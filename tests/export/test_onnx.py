@@ -9,6 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
+ir = pytest.importorskip("onnx_ir")
 ort = pytest.importorskip("onnxruntime")
 
 import edgefashion.export.onnx as exporter  # noqa: E402 - after the skips
@@ -99,6 +100,45 @@ def test_manifest_is_the_only_metadata(name: str, tiny_run: Path) -> None:
     parts = [graph, *graph.node, *graph.value_info, *graph.input, *graph.output, *graph.initializer]
     assert [part.name for part in parts if part.metadata_props or part.doc_string] == []
     assert model.doc_string == ""
+
+
+def test_nodes_are_named_after_layers(model: Any) -> None:
+    """A node and what it computes bear a layer's name and an operator's, so that a profile can be read by layers."""
+    names = [node.name for node in model.graph.node]
+    assert len(set(names)) == len(names)
+    assert {name.rpartition("/")[2] for name in names} == {node.op_type for node in model.graph.node}
+    layers = dict.fromkeys(name.rpartition("/")[0] for name in names)
+    blocks = [f"features.{index}.{part}" for index in range(3) for part in ("conv", "relu", "pool")]
+    assert list(layers) == ["preprocessing", *blocks, "network", "hidden", "classify"]
+    assert all(node.output[0] in {node.name, "logits"} for node in model.graph.node)
+
+
+def test_layer_names_survive_quantization(tiny_run: Path) -> None:
+    """What quantizers insert is named after the node or tensor that it stands beside."""
+    for variant in ("int8-static", "int8-dynamic", "fp16"):
+        nodes = onnx.load(tiny_run / f"{variant}.onnx").graph.node
+        named = [node.name for node in nodes if node.op_type in {"Conv", "ConvInteger"}]
+        assert [name.partition("/")[0] for name in named] == [f"features.{index}.conv" for index in range(3)]
+
+
+def test_operators_of_one_layer_keep_apart() -> None:
+    """The second of a kind in a layer is numbered, a second output too; nodes of unknown origin keep their names."""
+    scopes = {exporter._SCOPES: "['', 'network', 'network.block', 'mul']"}
+    graph_input, first, second, unused, logits = (ir.val(name) for name in ("x", "a", "b", "c", "logits"))
+    nodes = [
+        ir.Node("", "Mul", [graph_input, graph_input], outputs=[first], name="n1", metadata_props=scopes),
+        ir.Node("", "Mul", [first, first], outputs=[second, unused], name="n2", metadata_props=scopes),
+        ir.Node("", "Mul", [second, second], outputs=[logits], name="n3"),
+    ]
+    graph = ir.Graph([graph_input], [logits], nodes=nodes)
+    exporter.name_after_layers(graph)
+    assert [node.name for node in nodes] == ["block/Mul", "block/Mul_2", "n3"]
+    assert [value.name for value in (first, second, unused, logits)] == [
+        "block/Mul",
+        "block/Mul_2",
+        "block/Mul_2.1",
+        "logits",
+    ]
 
 
 def test_one_file(tiny_run: Path, model: Any) -> None:

@@ -1,6 +1,8 @@
 """Synthetic reports for every drawing."""
 
+import cases
 import examples
+import pieces
 import pytest
 
 from edgefashion.records import BenchReport, TrainingReport, VerifyReport
@@ -18,24 +20,24 @@ def sample_bench() -> BenchReport:
 
 @pytest.fixture(scope="session")
 def hostile_bench() -> BenchReport:
-    return examples.hostile_bench()
+    return cases.hostile()
 
 
 @pytest.fixture(scope="session")
 def without_evidence() -> BenchReport:
-    return examples.without_evidence()
+    return cases.without_evidence()
 
 
 @pytest.fixture(scope="session")
 def training() -> TrainingReport:
-    return examples.training()
+    return pieces.training()
 
 
 @pytest.fixture(scope="session")
 def sample_training() -> TrainingReport:
-    return examples.training(is_sample=True)
+    return pieces.training(is_sample=True)
 
 
 @pytest.fixture(scope="session")
 def verification() -> VerifyReport:
-    return examples.verification()
+    return pieces.verification()

@@ -4,10 +4,11 @@ import re
 from base64 import b64decode
 from html.parser import HTMLParser
 
-import examples
+import cases
+import pieces
 import pytest
 
-from edgefashion.records import BenchReport, TrainingReport, VerifyReport
+from edgefashion.records import BenchReport, TrainingReport
 from edgefashion.report.html import render
 
 VOID = {"meta", "img", "br", "link", "input"}
@@ -45,7 +46,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def source(sample_bench: BenchReport, sample_training: TrainingReport) -> str:
-    return render(sample_bench, sample_training, examples.verification(is_sample=True))
+    return render(sample_bench, sample_training, pieces.verification(is_sample=True))
 
 
 @pytest.fixture(scope="module")
@@ -53,17 +54,70 @@ def page(source: str) -> Page:
     return Page(source)
 
 
+@pytest.fixture(scope="module")
+def plain_source(bench: BenchReport) -> str:
+    return render(bench, None, None)
+
+
+@pytest.fixture(scope="module")
+def plain_page(plain_source: str) -> Page:
+    return Page(plain_source)
+
+
 def test_sections_in_order(page: Page) -> None:
     """The page goes from the summary to how it was measured, and each entry of its navigation has a target."""
     anchors = [attributes["id"] for attributes in page.all("h2")]
-    assert anchors == ["summary", "latency", "classes", "parity", "training", "method", "environment"]
+    assert anchors == [
+        "summary",
+        "latency",
+        "start",
+        "classes",
+        "parity",
+        "training",
+        "noise",
+        "method",
+        "environment",
+    ]
     assert [link["href"] for link in page.all("a")] == [f"#{anchor}" for anchor in anchors]
 
 
-def test_sections_only_for_what_is_given(bench: BenchReport) -> None:
+def test_sections_only_for_what_is_given(plain_page: Page) -> None:
     """Without training and verification their sections are absent."""
-    anchors = [attributes["id"] for attributes in Page(render(bench, None, None)).all("h2")]
-    assert anchors == ["summary", "latency", "classes", "method", "environment"]
+    anchors = [attributes["id"] for attributes in plain_page.all("h2")]
+    assert anchors == ["summary", "latency", "start", "classes", "noise", "method", "environment"]
+
+
+def test_foreign_model_has_no_quality() -> None:
+    """Where no quality is known, neither its section nor an empty picture is shown; accuracy is called unknown."""
+    page = Page(render(cases.foreign(), None, None))
+    assert "classes" not in [attributes["id"] for attributes in page.all("h2")]
+    assert len(page.all("img")) == 4
+    assert "unknown" in page.words
+
+
+@pytest.mark.parametrize(
+    ("make", "anchor", "images"), [(cases.elsewhere, "operating", 7), (cases.profiled, "profile", 8)]
+)
+def test_what_else_was_measured_has_its_section(make, anchor: str, images: int) -> None:
+    """Operating points and profiles have their tables and figures, and their sentence is under the headline."""
+    page = Page(render(make(), None, None))
+    assert anchor in [attributes["id"] for attributes in page.all("h2")]
+    assert len(page.all("img")) == images
+    assert len([each for each in page.all("p") if each.get("class") == "insight"]) == images - 6
+
+
+def test_gate_is_above_the_headline() -> None:
+    """The gate's verdict comes first, in the colour of its news, and its checks have a section."""
+    source = render(cases.gated("FAIL"), None, None)
+    assert source.index('<li class="bad"><strong>FAIL</strong>') < source.index('class="headline"')
+    assert "gate" in [attributes["id"] for attributes in Page(source).all("h2")]
+
+
+def test_nothing_is_said_twice(plain_source: str) -> None:
+    """No table is captioned like its section, and no warning stands both above and below."""
+    titles = re.findall(r"<(?:caption|h2 id=\"\w+\")>(.*?)<", plain_source)
+    assert len(set(titles)) == len(titles)
+    assert plain_source.count("no steady state after warm-up") == 1
 
 
 def test_nothing_is_fetched_and_nothing_runs(page: Page, source: str) -> None:
@@ -75,9 +129,9 @@ def test_nothing_is_fetched_and_nothing_runs(page: Page, source: str) -> None:
 
 
 def test_pictures_are_png_and_described(page: Page) -> None:
-    """Each of the six pictures is a PNG and has an alternative text that names the sample."""
+    """Each of the eight pictures is a PNG and has an alternative text that names the sample."""
     images = page.all("img")
-    assert len(images) == 6
+    assert len(images) == 8
     for image in images:
         assert b64decode((image["src"] or "").partition(",")[2]).startswith(b"\x89PNG")
         assert "bundled sample" in (image["alt"] or "")
@@ -86,27 +140,27 @@ def test_pictures_are_png_and_described(page: Page) -> None:
 def test_figures_are_in_the_page(page: Page) -> None:
     """Headline, ratio, parity verdict, flips, plan and machine are there to read."""
     for words in (
-        "int8-static · onnxruntime is ×0.625 of",
-        "×0.625 ± 0.008",
+        "int8-static is ×0.625 of fp32's latency",
+        "×0.625 ± 0.005",
         "FAIL",
         "int8-static: 37 of 10,000 decisions differ",
-        "5 of at most 30",
+        "10; a cell needs 10 to count as precise and gets at most 1,000",
         "Example CPU @ 2.50GHz",
         "A/A check",
     ):
         assert words in page.words
 
 
-def test_sample_note_has_a_place_of_its_own(page: Page, bench: BenchReport) -> None:
+def test_sample_note_has_a_place_of_its_own(page: Page, plain_page: Page) -> None:
     """The note stands above all figures, and only if the data is the sample."""
     assert [each for each in page.all("p") if each.get("class") == "sample"]
-    assert not [each for each in Page(render(bench, None, None)).all("p") if each.get("class") == "sample"]
+    assert not [each for each in plain_page.all("p") if each.get("class") == "sample"]
 
 
 def test_hostile_text_stays_text(hostile_bench: BenchReport) -> None:
     """Labels, reasons, versions and names are escaped everywhere, in attributes too."""
     labels = hostile_bench.data.labels
-    training, verification = examples.training(labels=labels), examples.verification()
+    training, verification = pieces.training(labels=labels), pieces.verification()
     source = render(hostile_bench, training, verification)
     assert "<script" not in source
     assert "\x1b" not in source
@@ -118,10 +172,10 @@ def test_warnings_and_partial_runs_are_on_top(without_evidence: BenchReport) -> 
     source = render(without_evidence, None, None)
     top = source[: source.index("<table")]
     assert "partial: measuring was stopped" in top
-    assert "warning: no steady state after warm-up: fp16" in top
+    assert "warning: no steady state after warm-up: checkpoint" in top
     assert "the worker died with signal 9" in top
 
 
-def test_flips_of_a_broken_artifact_are_bounded(bench: BenchReport, verification: VerifyReport) -> None:
+def test_flips_of_a_broken_artifact_are_bounded(page: Page) -> None:
     """Of many flips the page shows the first 200 and counts the rest."""
-    assert "200 of 212 shown" in Page(render(bench, None, verification)).words
+    assert "200 of 212 shown" in page.words

@@ -1,5 +1,6 @@
 """What every runtime must do, built in or added."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +17,9 @@ from edgefashion.runtimes import (
     RUNTIMES,
     Availability,
     Session,
+    default_runtime,
     default_spec,
+    load_runtime,
     open_session,
     require_provider,
     resolve_provider,
@@ -25,13 +28,24 @@ from edgefashion.runtimes import (
 
 FILES = {"onnx": "fp32.onnx", "safetensors": "checkpoint.safetensors"}
 
-each_runtime = pytest.mark.parametrize("runtime", RUNTIMES.names())
+# A runtime for models in no file of a run, such as a function, has tests of its own.
+NAMES = [name for name in RUNTIMES.names() if FILES.keys() & set(load_runtime(name).FORMATS)]
+
+each_runtime = pytest.mark.parametrize("runtime", NAMES)
+# Who takes part only if asked for may need half a minute for a first call.
+each_runtime_that_runs = pytest.mark.parametrize(
+    "runtime",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if getattr(load_runtime(name), "OPT_IN", False) else [])
+        for name in NAMES
+    ],
+)
 
 
 @pytest.fixture
 def artifact(runtime: str, tiny_run: Path) -> Artifact:
     """The tiny run's float32 model in a format that the runtime opens."""
-    return open_artifact(tiny_run / FILES[RUNTIMES.load(runtime).FORMATS[0]])
+    return open_artifact(tiny_run / FILES[load_runtime(runtime).FORMATS[0]])
 
 
 @pytest.fixture
@@ -41,7 +55,7 @@ def session(runtime: str, artifact: Artifact) -> Iterator[Session]:
         yield opened
 
 
-@each_runtime
+@each_runtime_that_runs
 @pytest.mark.parametrize("batch", [1, 3, 50])
 def test_run(batch: int, session: Session, sample: Dataset) -> None:
     """A session gives one row of finite float32 logits a picture, and the same ones each time."""
@@ -52,14 +66,14 @@ def test_run(batch: int, session: Session, sample: Dataset) -> None:
     np.testing.assert_array_equal(logits, session.run(pixels))
 
 
-@each_runtime
+@each_runtime_that_runs
 def test_pictures_do_not_influence_one_another(session: Session, sample: Dataset) -> None:
     """A picture's logits do not depend on what else is in its batch: evaluation mode, not training mode."""
     alone = np.concatenate([session.run(sample.test.pixels[index : index + 1]) for index in range(5)])
     np.testing.assert_allclose(session.run(sample.test.pixels[:5]), alone, atol=1e-5)
 
 
-@each_runtime
+@each_runtime_that_runs
 def test_run_all_is_run_in_parts(session: Session, sample: Dataset) -> None:
     """Any number of pictures comes back in order, a last smaller part included."""
     pixels = sample.test.pixels[:53]
@@ -77,7 +91,7 @@ def test_dynamic_quantization_answers_each_picture_alone(tiny_run: Path, sample:
         assert np.abs(alone - opened.run(sample.test.pixels[:20])).max() > 0
 
 
-@each_runtime
+@each_runtime_that_runs
 def test_bound_call_runs(session: Session, sample: Dataset) -> None:
     """A bound call can be made again and again, and leaves the session usable."""
     call = session.bind(sample.test.pixels[:4])
@@ -101,7 +115,7 @@ def test_placement(session: Session, runtime: str) -> None:
 @each_runtime
 def test_availability_gives_reasons(runtime: str) -> None:
     """Each provider a runtime knows is usable here or has a reason; the CPU is always usable."""
-    module = RUNTIMES.load(runtime)
+    module = load_runtime(runtime)
     availability = module.available()
     assert runtime == availability.runtime
     assert availability.version
@@ -110,12 +124,33 @@ def test_availability_gives_reasons(runtime: str) -> None:
 
 
 @each_runtime
+def test_availability_of_one(runtime: str) -> None:
+    """Asked about one provider, a runtime answers as it does about all, and about no other."""
+    module = load_runtime(runtime)
+    everything = module.available()
+    for provider, reason in everything.providers.items():
+        one = module.available(provider)
+        assert {provider: reason} == one.providers
+        assert (everything.runtime, everything.version) == (one.runtime, one.version)
+    assert module.available("Nonsense").providers == {}
+
+
+@each_runtime
+def test_inputs(session: Session, artifact: Artifact) -> None:
+    """A session says what it takes, in numpy's names."""
+    (taken,) = session.inputs
+    assert (taken.dtype, taken.shape[1:]) == ("uint8", [28, 28])
+    assert artifact.manifest.input == taken
+
+
+@each_runtime
 def test_absent_provider_is_refused(runtime: str, artifact: Artifact) -> None:
     """A provider that is not here is refused with the reason and what would work: never a session on the CPU."""
-    availability = RUNTIMES.load(runtime).available()
+    availability = load_runtime(runtime).available()
     for provider, reason in availability.providers.items():
         if reason:
-            with pytest.raises(NotAvailable, match=f"{provider} is not usable in .*: {reason}; usable here: "):
+            expected = re.escape(f": {reason}; usable here: ") + f".*{load_runtime(runtime).PROVIDERS['cpu']}"
+            with pytest.raises(NotAvailable, match=f"{provider} is not usable in .*{expected}"):
                 open_session(artifact, SessionSpec(runtime=runtime, provider=provider))
     assert any(availability.providers.values())
 
@@ -130,7 +165,7 @@ def test_misspelt_provider(runtime: str) -> None:
 @each_runtime
 def test_provider_names(runtime: str) -> None:
     """A provider is found by its short name in any case, and by the runtime's own name."""
-    for short, own in RUNTIMES.load(runtime).PROVIDERS.items():
+    for short, own in load_runtime(runtime).PROVIDERS.items():
         assert own == resolve_provider(runtime, short)
         assert own == resolve_provider(runtime, short.upper())
         assert own == resolve_provider(runtime, own)
@@ -147,7 +182,7 @@ def test_unknown_provider_opens_nothing(runtime: str, artifact: Artifact) -> Non
 def test_other_format_is_refused(runtime: str, tiny_run: Path) -> None:
     """A runtime does not try files of a format that it does not open."""
     for form, name in FILES.items():
-        if form not in RUNTIMES.load(runtime).FORMATS:
+        if form not in load_runtime(runtime).FORMATS:
             spec = SessionSpec(runtime=runtime, provider=resolve_provider(runtime, "cpu"))
             with pytest.raises(UsageError, match=f"{runtime} opens .*: .*{name} is neither"):
                 open_session(open_artifact(tiny_run / name), spec)
@@ -158,6 +193,7 @@ def test_default_runtimes(tiny_run: Path) -> None:
     specs = {form: default_spec(open_artifact(tiny_run / name), threads=2) for form, name in FILES.items()}
     assert SessionSpec("onnxruntime", "CPUExecutionProvider", threads=2) == specs["onnx"]
     assert SessionSpec("pytorch", "cpu", threads=2) == specs["safetensors"]
+    assert default_runtime(open_artifact(tiny_run / FILES["onnx"])) == "onnxruntime"
 
 
 def test_unknown_runtime(fp32: Artifact) -> None:
@@ -171,4 +207,4 @@ def test_absent_runtime() -> None:
     absent = Availability("tinyrt", None, {"cpu": "tinyrt is not installed"}, "pip install tinyrt")
     assert absent.usable == ()
     with pytest.raises(NotAvailable, match="tinyrt is not installed: pip install tinyrt"):
-        require_provider(absent, "cpu")
+        require_provider(lambda _: absent, "cpu")

@@ -1,5 +1,6 @@
 """PyTorch as a runtime: the reference."""
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -7,7 +8,7 @@ torch = pytest.importorskip("torch")
 
 from edgefashion.artifact import Artifact, from_content, stamp_checkpoint  # noqa: E402 - after the skip
 from edgefashion.data import Dataset  # noqa: E402
-from edgefashion.errors import BadInput, NotAvailable  # noqa: E402
+from edgefashion.errors import BadInput, NotAvailable, UsageError  # noqa: E402
 from edgefashion.models.checkpoint import load_model  # noqa: E402
 from edgefashion.records import Manifest, SessionSpec  # noqa: E402
 from edgefashion.runtimes import open_session, pytorch  # noqa: E402
@@ -56,10 +57,18 @@ def test_bound_call_runs_the_given_pictures(checkpoint: Artifact, sample: Datase
 
 
 def test_weights_that_do_not_fit(manifest: Manifest, checkpoint: Artifact) -> None:
-    """A checkpoint without its weights is bad input."""
+    """A checkpoint without its weights is bad input, and changes no setting of the process."""
     empty = from_content(stamp_checkpoint({}, manifest), checkpoint.path)
+    threads = torch.get_num_threads()
     with pytest.raises(BadInput, match="its weights do not fit seed"):
-        open_session(empty, CPU)
+        open_session(empty, msgspec.structs.replace(CPU, threads=threads + 1))
+    assert threads == torch.get_num_threads()
+
+
+def test_options(checkpoint: Artifact) -> None:
+    """Eager PyTorch takes no options."""
+    with pytest.raises(UsageError, match="pytorch takes no options: got mode"):
+        open_session(checkpoint, SessionSpec("pytorch", "cpu", options={"mode": "default"}))
 
 
 def test_absent_torch(checkpoint: Artifact, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,18 +1,12 @@
-"""Intervals and percentiles keep what they promise."""
+"""Means, their intervals and their tests keep what they promise."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binom
+from scipy import stats as scipy_stats
 
-from edgefashion.stats import (
-    log_interval,
-    paired_ratio,
-    percentile,
-    smallest_sample_for,
-    t_interval,
-)
+from edgefashion.stats import Mean, difference_of_means, log_interval, mean_of, paired_ratio, t_interval
 
 SIMULATIONS = 2_000
 
@@ -21,7 +15,7 @@ samples = st.lists(st.floats(0.001, 1_000.0), min_size=2, max_size=50).map(np.ar
 
 def allowed(probability: float) -> tuple[float, float]:
     """How many of the simulations may succeed, with exact binomial bounds that hold but once in a thousand."""
-    return binom.ppf([0.0005, 0.9995], SIMULATIONS, probability).tolist()
+    return scipy_stats.binom.ppf([0.0005, 0.9995], SIMULATIONS, probability).tolist()
 
 
 def test_t_interval_covers_what_it_claims() -> None:
@@ -108,23 +102,62 @@ def test_unpaired_lengths_are_refused() -> None:
         paired_ratio(np.ones(3), np.ones(2))
 
 
-@pytest.mark.parametrize(("quantile", "expected"), [(0.5, 6), (0.9, 36), (0.99, 368), (0.999, 3688)])
-def test_smallest_sample(quantile: float, expected: int) -> None:
-    """The well-known sizes: six values for a median, 3,688 for the 99.9th percentile."""
-    assert expected == smallest_sample_for(quantile)
+# One-sided tests
 
 
-@given(st.floats(0.01, 0.999), st.floats(0.5, 0.999))
-def test_smallest_sample_is_the_smallest(quantile: float, confidence: float) -> None:
-    """With that many values each extreme misses the quantile rarely enough; with one fewer it does not."""
-    size = smallest_sample_for(quantile, confidence=confidence)
-    tail, bound = max(quantile, 1 - quantile), (1 - confidence) / 2
-    assert tail**size <= bound * (1 + 1e-9)
-    assert tail ** (size - 1) > bound * (1 - 1e-9)
+@given(samples, st.floats(0.001, 1_000.0))
+def test_one_sample_test_is_scipy_s(values: np.ndarray, limit: float) -> None:
+    """Test and interval are those of scipy's one-sample t-test."""
+    if np.ptp(values) < 1e-6 * values.max():
+        values = np.append(values, 2 * values.max())
+    mean, oracle = mean_of(values), scipy_stats.ttest_1samp(values, limit, alternative="greater")
+    assert pytest.approx(oracle.pvalue, rel=1e-6) == mean.p_above(limit)
+    both = scipy_stats.ttest_1samp(values, limit).confidence_interval(0.95)
+    assert pytest.approx([both.low, both.high], rel=1e-6) == [mean.interval().low, mean.interval().high]
 
 
-def test_percentile_needs_enough_values() -> None:
-    """No 99th percentile is claimed from fewer than 368 values; from that many it is the sample's."""
-    values = np.arange(1, 369)
-    assert percentile(values[:-1], 0.99) is None
-    assert pytest.approx(1 + 0.99 * 367) == percentile(values, 0.99)
+@given(st.integers(0, 2**32 - 1), st.integers(2, 20), st.integers(2, 20), st.floats(0.01, 100.0))
+def test_two_sample_test_is_scipy_s(seed: int, here: int, there: int, spread: float) -> None:
+    """Samples of unequal size and spread are compared as scipy's Welch test does."""
+    random = np.random.default_rng(seed)
+    values, reference = random.normal(1, spread, here), random.normal(0, 1, there)
+    mean = difference_of_means(values, reference)
+    oracle = scipy_stats.ttest_ind(values, reference, equal_var=False)
+    both = oracle.confidence_interval(0.95)
+    assert pytest.approx(oracle.df) == mean.freedom
+    assert pytest.approx([both.low, both.high]) == [mean.interval().low, mean.interval().high]
+    one_sided = scipy_stats.ttest_ind(values, reference, equal_var=False, alternative="greater")
+    assert pytest.approx(one_sided.pvalue) == mean.p_above(0.0)
+
+
+def test_values_without_spread_are_certain() -> None:
+    """Equal values lie above a lower limit for sure, and neither at nor below it; nothing divides by zero."""
+    mean = mean_of(np.full(5, 2.0))
+    assert (mean.p_above(1.9), mean.p_above(2.0), mean.p_above(2.1)) == (0.0, 1.0, 1.0)
+    assert tuple(mean.chance_above(1.0, truth=truth, level=0.025) for truth in (1.1, 1.0)) == (1.0, 0.0)
+    assert mean.detectable_above(1.0, level=0.025) == 1.0
+    assert Mean(1.0, 0.0, 6) == difference_of_means(np.full(4, 2.0), np.full(4, 1.0))
+
+
+@given(st.floats(0.001, 10.0), st.integers(1, 100), st.floats(0.001, 0.2))
+def test_chance_at_the_limit_is_the_level(error: float, freedom: int, level: float) -> None:
+    """Were the truth exactly at the limit, the test would err as often as its level says."""
+    assert pytest.approx(level) == Mean(0.3, error, freedom).chance_above(0.1, truth=0.1, level=level)
+
+
+@given(st.floats(0.001, 10.0), st.integers(2, 100), st.floats(0.001, 0.1), st.floats(0.5, 0.99))
+def test_detectable_truth_has_the_asked_power(error: float, freedom: int, level: float, power: float) -> None:
+    """The detectable truth is where the chance of finding it is the power that was asked for."""
+    mean = Mean(0.0, error, freedom)
+    truth = mean.detectable_above(0.1, level=level, power=power)
+    assert pytest.approx(power, abs=1e-4) == mean.chance_above(0.1, truth=truth, level=level)
+
+
+def test_chance_is_what_simulation_finds() -> None:
+    """The predicted power is that of simulated samples with the same true spread."""
+    values = np.random.default_rng(5).normal(0.02, 0.01, size=(SIMULATIONS, 10))
+    found = sum(mean_of(sample).p_above(0.01) < 0.025 for sample in values)
+    predicted = Mean(0.0, 0.01 / np.sqrt(10), 9).chance_above(0.01, truth=0.02, level=0.025)
+    low, high = allowed(predicted)
+    assert 0.7 < predicted < 0.9
+    assert low <= found <= high

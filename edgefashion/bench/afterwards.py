@@ -1,0 +1,139 @@
+"""What is measured after the generations, one cell at a time: long runs, LoadGen, where the time goes, energy."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgefashion.bench.bottleneck import explain
+from edgefashion.bench.ceilings import measure_ceilings
+from edgefashion.bench.energy import Meter, find_meter, measure_energy
+from edgefashion.bench.launch import Worker, WorkerFailed
+from edgefashion.bench.loadgen import require_scenario, run_loadgen
+from edgefashion.bench.plan import cores_for
+from edgefashion.bench.profile import profile
+from edgefashion.bench.request import Request, Subject
+from edgefashion.bench.scenarios import CLOSED, sort_out
+from edgefashion.bench.sustained import run_sustained
+from edgefashion.bench.worker import Job, inputs_beside
+from edgefashion.errors import CheckFailed
+from edgefashion.records import Cell, Energy, Failure, LoadgenRun, Plan, Profile, Roofline, SustainedRun
+
+
+@dataclass
+class Afterwards:
+    """What came of it; a cell that failed is named with the reason, and the rest goes on."""
+
+    sustained: list[SustainedRun] = field(default_factory=list)
+    loadgen: list[LoadgenRun] = field(default_factory=list)
+    rooflines: list[Roofline] = field(default_factory=list)
+    energy: dict[str, Energy] = field(default_factory=dict)
+    failures: list[Failure] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Everything that a phase needs of the measurement before it.
+
+    Attributes:
+        plan: The cells.
+        models: By digest.
+        jobs: A worker's job by cell label; their input and output files still exist.
+        folder: For what workers say on stderr.
+        logs: For LoadGen's own logs.
+        phase: Is told what begins.
+    """
+
+    plan: Plan
+    models: Mapping[str, Subject]
+    jobs: Mapping[str, Job]
+    folder: Path
+    logs: Path
+    phase: Callable[[str], None]
+
+
+def check_request(request: Request) -> None:
+    """Refuse what cannot be measured before anything is.
+
+    Raises:
+        UsageError: A scenario is unknown.
+        NotAvailable: LoadGen is asked for and not installed.
+    """
+    for name in sort_out(request.scenarios).loadgen:
+        require_scenario(name)
+
+
+def measure_afterwards(request: Request, bench: Bench, labels: Sequence[str]) -> Afterwards:
+    """Run what was asked for beside the generations on the cells called `labels`, which were measured without fault."""
+    wanted = sort_out(request.scenarios)
+    found = Afterwards()
+    cells = [bench.plan.cell(label) for label in labels]
+    subjects = [cell for cell in cells if cell.role == "subject" and cell.scenario == CLOSED]
+    meter = find_meter()
+    ceilings = measure_ceilings(cores_for(subjects[0])) if request.profile and subjects else None
+    for cell in subjects:
+        try:
+            found.energy[cell.label] = _energy(meter, cell, bench)
+            found.sustained += [_sustained(seconds, cell, bench) for seconds in wanted.sustained_s]
+            found.loadgen += [_loadgen(scenario, cell, bench) for scenario in wanted.loadgen]
+            if ceilings is not None and bench.models[cell.artifact.sha256].format == "onnx":
+                found.rooflines.append(explain(_profile(cell, bench), ceilings))
+        except (WorkerFailed, CheckFailed) as error:
+            found.failures.append(Failure(cell=cell.label, reason=str(error)))
+    return found
+
+
+def _energy(meter: Meter | str, cell: Cell, bench: Bench) -> Energy:
+    if isinstance(meter, str):
+        return Energy(joules_per_image=None, source=meter)
+    bench.phase(f"energy of {cell.label}")
+    with Worker(bench.jobs[cell.label], bench.folder / "stderr") as worker:
+
+        def run(seconds: float) -> int:
+            calls, end_s = 0, time.monotonic() + seconds
+            while time.monotonic() < end_s:
+                calls += len(worker.block().samples_ns) * worker.ready.calls_per_sample
+            return calls
+
+        return measure_energy(meter, run, images_per_call=cell.batch)
+
+
+def _sustained(seconds: float, cell: Cell, bench: Bench) -> SustainedRun:
+    bench.phase(f"{cell.label}: {seconds:.0f} s without a break")
+    return run_sustained(bench.jobs[cell.label], cell=cell.label, seconds=seconds, errors=bench.folder / "stderr")
+
+
+def _loadgen(scenario: str, cell: Cell, bench: Bench) -> LoadgenRun:
+    bench.phase(f"{cell.label}: mlperf:{scenario}")
+    number = bench.plan.cells.index(cell)
+    inputs = _inputs(cell, bench)
+    return run_loadgen(
+        bench.models[cell.artifact.sha256],
+        cell=cell.label,
+        session=cell.session,
+        cpus=cores_for(cell),
+        inputs=inputs.reshape(-1, *inputs.shape[2:]),
+        scenario=scenario,
+        logs=bench.logs / f"{number}-{scenario}",
+    )
+
+
+def _profile(cell: Cell, bench: Bench) -> Profile:
+    bench.phase(f"profile of {cell.label}")
+    return profile(
+        bench.models[cell.artifact.sha256],
+        session=cell.session,
+        batch=cell.batch,
+        cpus=cores_for(cell),
+        inputs=_inputs(cell, bench),
+    )
+
+
+def _inputs(cell: Cell, bench: Bench) -> NDArray[Any]:
+    """[inputs, batch, …]: what was timed; workers leave what they made themselves beside their outputs."""
+    found: NDArray[Any] = np.load(inputs_beside(bench.jobs[cell.label]), allow_pickle=False)
+    return found

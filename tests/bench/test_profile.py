@@ -1,0 +1,275 @@
+"""Profiles of real sessions, operator by operator."""
+
+from collections.abc import Callable
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from test_bottleneck import operator_of, profile_of
+
+from edgefashion.artifact import open_model
+from edgefashion.bench import native, profile_worker
+from edgefashion.bench import profile as profiling
+from edgefashion.bench.profile import fitted, profile, provider_shares
+from edgefashion.bench.profile_worker import PROBE, kernels, probe_times, unit_of
+from edgefashion.data import Dataset
+from edgefashion.environment import usable_cpus
+from edgefashion.errors import CheckFailed
+from edgefashion.records import Profile
+from edgefashion.runtimes import default_spec
+
+LAYERS = ["features.0.conv", "features.1.conv", "features.2.conv", "hidden", "classify"]
+# Two for each product on the picture: an image of 28, 14 and 7 pixels a side under a window of 3.
+CONV_OPERATIONS = {
+    "features.0.conv": 2 * 4 * 1 * 82**2,
+    "features.1.conv": 2 * 8 * 4 * 40**2,
+    "features.2.conv": 2 * 16 * 8 * 19**2,
+}
+
+Profiler = Callable[[Path], Profile]
+
+
+@pytest.fixture(scope="module")
+def profiled(sample: Dataset) -> Profiler:
+    """Profile a model on one picture a call, once."""
+
+    @cache
+    def run(path: Path) -> Profile:
+        model = open_model(path)
+        inputs = sample.test.pixels[:4].reshape(4, 1, 28, 28)
+        return profile(model, session=default_spec(model), batch=1, cpus=usable_cpus()[-1:], inputs=inputs)
+
+    return run
+
+
+@pytest.mark.parametrize("variant", ["fp32", "fp16", "int8-static", "int8-dynamic"])
+def test_operators_are_mapped_to_layers(profiled: Profiler, tiny_run: Path, variant: str) -> None:
+    """After fusion and quantization every layer with weights is found, in order, with its true operations."""
+    found = profiled(tiny_run / f"{variant}.onnx")
+    heavy = [each for each in found.operators if any(word in each.op_type for word in ("Conv", "Gemm", "MatMul"))]
+    assert [each.layer for each in heavy] == LAYERS
+    operations = {each.layer: each.operations for each in heavy}
+    assert operations == CONV_OPERATIONS | {"hidden": 2 * 144 * 64, "classify": 2 * 64 * 10}
+    assert {each.arithmetic for each in heavy} == {"int8" if variant.startswith("int8") else "float"}
+    assert all(each.operations is not None for each in found.operators)
+
+
+def test_weights_are_part_of_the_traffic(profiled: Profiler, tiny_run: Path) -> None:
+    """Also where the runtime packed them: float32 weights are four times as many bytes as int8 ones."""
+    moved = {
+        variant: next(
+            each.bytes_moved for each in profiled(tiny_run / f"{variant}.onnx").operators if "Gemm" in each.op_type
+        )
+        for variant in ("fp32", "int8-static")
+    }
+    assert 4 * 144 * 64 < moved["fp32"] < 4 * 144 * 64 + 4000
+    assert 144 * 64 < moved["int8-static"] < 144 * 64 + 4000
+
+
+def test_parts_and_whole_belong_together(profiled: Profiler, tiny_run: Path) -> None:
+    """Operators are within the unprofiled call, which is shorter than the profiled one."""
+    found = profiled(tiny_run / "fp32.onnx")
+    assert 0 < found.operators_s <= found.call_s * (1 + 1e-9)
+    assert found.operators_s + found.overhead_s == pytest.approx(found.call_s)
+    assert found.call_s < found.profiled_call_s
+    assert all(0 <= each.time_s < each.profiled_s for each in found.operators)
+    assert found.calls >= 10
+    assert provider_shares(found) == {"CPUExecutionProvider": pytest.approx(1)}
+
+
+def test_a_profile_is_a_record(profiled: Profiler, tiny_run: Path) -> None:
+    """It survives being written and read."""
+    found = profiled(tiny_run / "fp32.onnx")
+    assert found == msgspec.json.decode(msgspec.json.encode(found), type=Profile)
+
+
+def test_the_clock_is_made_finer_where_there_is_a_compiler(
+    profiled: Profiler, tiny_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A nanosecond with it, a microsecond without, and nothing else changes."""
+    if not any(map(native.shutil.which, native.COMPILERS)):
+        pytest.skip("needs a C compiler")
+    fine = profiled(tiny_run / "fp32.onnx")
+    monkeypatch.setattr(native, "COMPILERS", ())
+    coarse = profiled.__wrapped__(tiny_run / "fp32.onnx")  # type: ignore[attr-defined]
+    assert (fine.resolution_s, coarse.resolution_s) == pytest.approx((1e-9, 1e-6))
+    assert [each.layer for each in fine.operators] == [each.layer for each in coarse.operators]
+
+
+def test_a_model_with_unknown_names_is_profiled(profiled: Profiler, tiny_run: Path, tmp_path: Path) -> None:
+    """Layers are the nodes' own names where a foreign model tells no others, or those of the weights."""
+    onnx = pytest.importorskip("onnx")
+    model = onnx.load(tiny_run / "fp32.onnx")
+    del model.metadata_props[:]
+    for index, node in enumerate(model.graph.node):
+        node.name = f"n{index}"
+    onnx.save(model, tmp_path / "foreign.onnx")
+    found = profiled(tmp_path / "foreign.onnx")
+    layers = [each.layer for each in found.operators]
+    assert "n0" in layers
+    assert [layer for layer in layers if layer and layer.startswith("network")] == [
+        f"network.{each}" for each in LAYERS
+    ]
+    assert CONV_OPERATIONS["features.1.conv"] in {each.operations for each in found.operators}
+
+
+# What can go wrong
+
+
+@pytest.fixture
+def ask(tiny_run: Path, sample: Dataset) -> Callable[..., Profile]:
+    """Profile the tiny model, or a changed one."""
+
+    def run(**changes: Any) -> Profile:
+        model = open_model(tiny_run / "fp32.onnx")
+        values: dict[str, Any] = {
+            "session": default_spec(model),
+            "batch": 1,
+            "cpus": usable_cpus()[-1:],
+            "inputs": sample.test.pixels[:1].reshape(1, 1, 28, 28),
+        }
+        return profile(changes.pop("model", model), **{**values, **changes})
+
+    return run
+
+
+def test_a_file_that_changes_is_refused(ask: Callable[..., Profile], own_run: Path) -> None:
+    """What is profiled is what was read."""
+    model = open_model(own_run / "fp32.onnx")
+    (own_run / "fp16.onnx").replace(own_run / "fp32.onnx")
+    with pytest.raises(CheckFailed, match=r"cannot be profiled: .*changed before it was profiled"):
+        ask(model=model)
+
+
+def test_input_that_does_not_fit_is_a_reason(ask: Callable[..., Profile]) -> None:
+    """What onnxruntime says reaches the reader."""
+    with pytest.raises(CheckFailed, match="cannot be profiled: onnxruntime cannot run"):
+        ask(inputs=np.zeros((1, 1, 28, 28), np.float32))
+
+
+def test_a_process_that_dies_is_a_reason(
+    ask: Callable[..., Profile], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its exit code and its last words are told."""
+    broken = tmp_path / "python"
+    broken.write_text("#!/bin/sh\necho no interpreter here >&2\nexit 3\n")
+    broken.chmod(0o755)
+    monkeypatch.setattr(profiling.sys, "executable", str(broken))
+    with pytest.raises(CheckFailed, match="the process ended with 3: no interpreter here"):
+        ask()
+
+
+def test_a_process_that_hangs_is_ended(
+    ask: Callable[..., Profile], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for ever."""
+    sleeper = tmp_path / "python"
+    sleeper.write_text("#!/bin/sh\nexec sleep 60\n")
+    sleeper.chmod(0o755)
+    monkeypatch.setattr(profiling.sys, "executable", str(sleeper))
+    monkeypatch.setattr(profiling, "_TIMEOUT_S", 0.2)
+    with pytest.raises(CheckFailed, match="did not end within"):
+        ask()
+
+
+# Reading a profile
+
+
+def event(name: str, duration: int, **args: Any) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "op_name": "Add",
+        "provider": "CPUExecutionProvider",
+        "node_index": name,
+        "input_type_shape": [{"float": [1, 2]}, {"float": []}],
+        "output_type_shape": [{"float": [1, 2]}],
+        "activation_size": "8",
+        "parameter_size": "4",
+        "output_size": "8",
+    }
+    return {"cat": "Node", "name": name, "dur": duration, "args": {**values, **args}}
+
+
+def run_event(duration: int) -> dict[str, Any]:
+    return {"cat": "Session", "name": "model_run", "dur": duration, "args": {}}
+
+
+def test_a_kernel_is_the_median_of_its_calls() -> None:
+    """In the order of execution, with shapes and bytes; fences and the session's own events are no kernels."""
+    events = [run_event(9)] * 3 + [event("b_kernel_time", each) for each in (4, 5, 90)]
+    events += [event("b_fence_before", 7), event("a_kernel_time", 3)] + [event("a_kernel_time", 3)] * 2
+    found = kernels(events, unit_s=1e-6)
+    assert [each.node for each in found] == ["b", "a"]
+    # What was cut off a duration of five whole microseconds is half a microsecond on average.
+    assert [each.seconds for each in found] == pytest.approx([5.5e-6, 3.5e-6])
+    assert (found[0].inputs, found[0].outputs, found[0].bytes_moved) == ([(1, 2), ()], [(1, 2)], 20)
+
+
+def test_a_node_in_a_loop_counts_as_often_as_it_runs() -> None:
+    """Six kernels in two calls are three a call."""
+    found = kernels([run_event(50)] * 2 + [event("loop_kernel_time", 2)] * 6, unit_s=1e-6)
+    assert found[0].seconds == pytest.approx(3 * 2.5e-6)
+
+
+@pytest.mark.parametrize(("duration", "unit_s"), [(100, 1e-6), (100_000, 1e-9)])
+def test_the_unit_is_seen_by_another_clock(duration: int, unit_s: float) -> None:
+    """Ten calls that took a millisecond are so many units long, one way or the other."""
+    assert unit_of([run_event(duration)] * 10, elapsed_s=1.1e-3) == pytest.approx(unit_s)
+
+
+def test_the_probe_tells_one_input_from_three() -> None:
+    """Its operators differ in nothing but their inputs."""
+    one = [event(f"{index}_kernel_time", 2, input_type_shape=[{"float": [1, 1]}]) for index in range(3)]
+    three = [event(f"{index}_kernel_time", 5, input_type_shape=[{"float": []}] * 3) for index in range(3, 6)]
+    assert probe_times(kernels([run_event(50), *one, *three], unit_s=1e-6)) == pytest.approx((2.5e-6, 5.5e-6))
+
+
+def test_the_probe_is_the_model_that_is_described() -> None:
+    """Sixteen operators on one number: by turns a view, and a clip that changes nothing."""
+    onnx = pytest.importorskip("onnx")
+    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
+    names = ["x", *(f"t{index}" for index in range(15)), "y"]
+    nodes = [
+        helper.make_node("Clip", [given, "low", "high"], [made], name=f"three_inputs_{index}")
+        if index % 2
+        else helper.make_node("Flatten", [given], [made], name=f"one_input_{index}")
+        for index, (given, made) in enumerate(pairwise(names))
+    ]
+    limits = [helper.make_tensor("low", kind, [], [-1.0]), helper.make_tensor("high", kind, [], [1.0])]
+    given, made = (helper.make_tensor_value_info(name, kind, [1, 1]) for name in ("x", "y"))
+    graph = helper.make_graph(nodes, "probe", [given], [made], initializer=limits)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    assert model == onnx.load(PROBE)
+
+
+def test_shares_of_providers() -> None:
+    """Of the time inside operators; nothing is claimed where there is none."""
+    here, there = operator_of(1), operator_of(3, provider="WebGpuExecutionProvider")
+    shares = provider_shares(profile_of(here, there, here, call_us=20))
+    assert shares == pytest.approx({"CPUExecutionProvider": 0.4, "WebGpuExecutionProvider": 0.6})
+    assert provider_shares(profile_of(operator_of(0), call_us=20)) == {}
+
+
+def test_operators_are_never_longer_than_their_call() -> None:
+    """Scaled down to the call where noise made them so, left alone otherwise."""
+    operators = [operator_of(6), operator_of(4)]
+    assert [each.time_s for each in fitted(operators, 5e-6)] == pytest.approx([3e-6, 2e-6])
+    assert operators == fitted(operators, 20e-6)
+    assert fitted([], 1e-6) == []
+
+
+def test_the_protocol_survives_a_library_that_prints(
+    ask: Callable[..., Profile], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is printed while a job is served goes to stderr, not into the reply."""
+    script = "import edgefashion.bench.profile_worker as w\n"
+    script += "def loud(job):\n    print('hello'); raise ValueError('out of luck')\nw.measure = loud\nw.main()\n"
+    wrapper = tmp_path / "python"
+    wrapper.write_text(f"#!{profile_worker.sys.executable}\n{script}")
+    wrapper.chmod(0o755)
+    monkeypatch.setattr(profiling.sys, "executable", str(wrapper))
+    with pytest.raises(CheckFailed, match="cannot be profiled: ValueError: out of luck"):
+        ask()

@@ -1,4 +1,4 @@
-"""What edgefashion itself costs: start-up, reading, the timing loop, augmentation. Run by `nox -s bench`."""
+"""What edgefashion itself costs: start-up, reading, comparing, augmentation. Run by `nox -s bench`."""
 
 import os
 import subprocess
@@ -10,7 +10,6 @@ import pytest
 
 from edgefashion import data
 from edgefashion.artifact import open_artifact
-from edgefashion.bench.worker import time_block
 from edgefashion.stats import paired_ratio
 from edgefashion.verify.parity import differences
 
@@ -45,20 +44,6 @@ def test_paired_ratio(benchmark) -> None:
     """The interval that is drawn after each generation."""
     random = np.random.default_rng(0)
     benchmark(paired_ratio, random.lognormal(size=10), random.lognormal(size=10))
-
-
-def test_timing_loop_overhead(benchmark) -> None:
-    """Beside each timed call the loop costs well under a microsecond."""
-    seconds = 0.005
-
-    def empty() -> None:
-        pass
-
-    benchmark.pedantic(time_block, args=([empty] * 16, seconds), rounds=20)
-    # The least of many blocks: whatever else runs on the machine only adds.
-    overhead_ns = min(seconds * 1e9 / len(time_block([empty] * 16, seconds)) for _ in range(50))
-    benchmark.extra_info["overhead_ns_per_call"] = overhead_ns
-    assert overhead_ns < 1000
 
 
 @pytest.mark.parametrize("name", ["flip", "shift"])

@@ -67,6 +67,7 @@ HEAVY = {
     "typer": {"cli"},
     "PIL": {"data/picture.py"},
     "psutil": {"environment/__init__.py", "bench"},
+    "pynvml": {"bench/energy.py"},
     "safetensors": {"tensors.py"},
     "filelock": {"files.py"},
 }
@@ -80,6 +81,7 @@ ONLY_INSIDE_FUNCTIONS = {
     "sklearn",
     "torchvision",
     "psutil",
+    "pynvml",
     "filelock",
     "safetensors",
 }

@@ -26,13 +26,14 @@ from edgefashion.records import Cell, Energy, Failure, LoadgenRun, Plan, Profile
 
 @dataclass
 class Afterwards:
-    """What came of it; a cell that failed is named with the reason, and the rest goes on."""
+    """What came of it; a cell that failed is named with the reason, and the rest goes on until Ctrl-C."""
 
     sustained: list[SustainedRun] = field(default_factory=list)
     loadgen: list[LoadgenRun] = field(default_factory=list)
     rooflines: list[Roofline] = field(default_factory=list)
     energy: dict[str, Energy] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
+    interrupted: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,16 @@ def check_request(request: Request) -> None:
 
 def measure_afterwards(request: Request, bench: Bench, labels: Sequence[str]) -> Afterwards:
     """Run what was asked for beside the generations on the cells called `labels`, which were measured without fault."""
-    wanted = sort_out(request.scenarios)
     found = Afterwards()
+    try:
+        _measure_all(request, bench, labels, found)
+    except KeyboardInterrupt:
+        found.interrupted = True
+    return found
+
+
+def _measure_all(request: Request, bench: Bench, labels: Sequence[str], found: Afterwards) -> None:
+    wanted = sort_out(request.scenarios)
     cells = [bench.plan.cell(label) for label in labels]
     subjects = [cell for cell in cells if cell.role == "subject" and cell.scenario == CLOSED]
     meter = find_meter()
@@ -84,7 +93,6 @@ def measure_afterwards(request: Request, bench: Bench, labels: Sequence[str]) ->
                 found.rooflines.append(explain(_profile(cell, bench), ceilings))
         except (WorkerFailed, CheckFailed) as error:
             found.failures.append(Failure(cell=cell.label, reason=str(error)))
-    return found
 
 
 def _energy(meter: Meter | str, cell: Cell, bench: Bench) -> Energy:

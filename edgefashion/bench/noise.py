@@ -19,6 +19,7 @@ from edgefashion.stats import Floats
 LEVELS: tuple[NoiseLevel, ...] = ("quiet", "usable", "noisy", "invalid")
 
 _LEAST = 2  # of launches or generations, before they can differ
+_ENOUGH_TO_SMOOTH = 5  # generations: of fewer, one that is disturbed is a good part of the run
 
 
 @dataclass(frozen=True)
@@ -149,11 +150,12 @@ def canary_drift(canaries: Sequence[Canary]) -> float | None:
     A generation's speed is the median of its spins, and of three neighbouring generations again the median (Tukey
     1977, "Exploratory Data Analysis", running medians of 3). So a step or a trend is seen, and a lone disturbed
     generation is passed over: in calm runs the largest of ten was up to 63 % astray without any effect on ratios.
+    Fewer than five generations are taken as they are.
     """
     speeds = np.array([np.median(canary.spins_ns) for canary in canaries if canary.spins_ns])
     if len(speeds) < _LEAST:
         return None
-    smooth = np.median(sliding_window_view(speeds, 3), axis=1) if len(speeds) > _LEAST else speeds
+    smooth = np.median(sliding_window_view(speeds, 3), axis=1) if len(speeds) >= _ENOUGH_TO_SMOOTH else speeds
     return float(np.abs(smooth / np.median(speeds) - 1).max())
 
 

@@ -6,24 +6,29 @@ goes out on stdout. Times come from onnxruntime's own profile, which has three f
 - Whole microseconds. The parent loads clock.c before it where it can; which unit came out is seen by holding the
   profile against a clock of our own. Within a unit the median is interpolated.
 - Each kernel's time contains work of the profiler, a constant and some more for each input. A model of operators
-  that do nothing is profiled in turns with the real one, and tells how much.
+  that do nothing is profiled too, and tells how much.
 - The call as a whole becomes several times slower. It is timed in a session that is not profiled.
+
+All three run in short rounds by turns, so that they see the same machine, and of each the quieter half of its rounds
+counts: what else runs meanwhile leaves other data in the caches, and shifts medians.
 """
 
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from math import ceil
 from pathlib import Path
-from statistics import median, median_grouped
+from statistics import median
 from typing import Any
 
 import msgspec
 
+from edgefashion.artifact import Model, open_model
 from edgefashion.bench import isolation
 from edgefashion.bench.operators import Kernel
+from edgefashion.bench.profile_events import kernels, of_rounds, probe_times, read_calls, unit_of
 from edgefashion.bench.sampling import Calls, time_block, warm_up
 from edgefashion.bench.worker import Broken
 from edgefashion.errors import CheckFailed, EdgefashionError, ExitCode
@@ -32,17 +37,11 @@ from edgefashion.records import Record, SessionSpec
 PROBE = Path(__file__).parent / "probe.onnx"
 
 _WARMUP_CAP_S = 2.0
-_ROUNDS = 10
-_TURN_S = 0.05
-_MOST_PROFILED = 40  # calls a round
+_ROUNDS = 20
+_TURN_S = 0.03
+_MOST_PROFILED = 20  # calls a round: the profile keeps some hundred bytes for each operator of each
 
-_UNIT_S = 1e-6  # of the profile
-_FASTER = 1000  # clock.c
-_THREE_INPUTS = 3
-_KERNEL = "_kernel_time"
-_SIZES = ("activation_size", "parameter_size", "output_size")
-
-Event = dict[str, Any]
+Rounds = list[list[int]]  # nanoseconds of each call, by round
 
 
 class Job(Record, frozen=True):
@@ -92,102 +91,71 @@ def measure(job: Job) -> Measured:
     Raises:
         CheckFailed: The file changed, a thread left its cores, or no profile was written.
     """
+    with tempfile.TemporaryDirectory(prefix="edgefashion-") as name:
+        folder = Path(name)
+        plain_ns, profiled_ns, probe_ns = _run(job, folder)
+        calls, probe_calls = read_calls(folder, "model"), read_calls(folder, "probe")
+    counts, probe_counts = list(map(len, profiled_ns)), list(map(len, probe_ns))
+    everything = of_rounds(calls, counts, list(range(_ROUNDS)))
+    unit_s = unit_of(everything, sum(map(sum, profiled_ns)) * 1e-9)
+    quiet = quieter_half(profiled_ns)
+    probed = kernels(of_rounds(probe_calls, probe_counts, quieter_half(probe_ns)), unit_s=unit_s)
+    probe_s, probe_per_input_s = probe_times(probed)
+    return Measured(
+        calls=sum(counts[index] for index in quiet),
+        call_s=_quiet_median_s(plain_ns),
+        profiled_call_s=_quiet_median_s(profiled_ns),
+        probe_s=probe_s,
+        probe_per_input_s=probe_per_input_s,
+        resolution_s=unit_s,
+        kernels=kernels(of_rounds(calls, counts, quiet), unit_s=unit_s),
+    )
+
+
+def quieter_half(rounds: Rounds) -> list[int]:
+    """Indices of the fastest half of the rounds, in order."""
+    by_speed = sorted(range(len(rounds)), key=lambda index: median(rounds[index]))
+    return sorted(by_speed[: ceil(len(rounds) / 2)])
+
+
+def _quiet_median_s(rounds: Rounds) -> float:
+    return median(sample for index in quieter_half(rounds) for sample in rounds[index]) * 1e-9
+
+
+def _run(job: Job, folder: Path) -> tuple[Rounds, Rounds, Rounds]:
+    """Call the model unprofiled, the model profiled, and the probe profiled, by turns; profiles go into `folder`."""
     import numpy as np
 
-    from edgefashion.artifact import open_model
     from edgefashion.runtimes import default_spec, open_session
 
-    model = open_model(Path(job.model))
+    model, probe_model = open_model(Path(job.model)), open_model(PROBE)
     if model.sha256 != job.sha256:
         raise CheckFailed(f"{job.model} changed before it was profiled")
     inputs = np.load(job.inputs, allow_pickle=False)
-    probe_model = open_model(PROBE)
-    with tempfile.TemporaryDirectory(prefix="edgefashion-") as folder:
-        with open_session(model, job.session) as plain:
-            timed = [plain.bind(batch) for batch in inputs]
-            with _profiling(Path(folder) / "model"):
-                session = open_session(model, job.session)
-            with _profiling(Path(folder) / "probe"):
-                probe = open_session(probe_model, default_spec(probe_model, threads=job.session.threads))
-            profiled = [session.bind(batch) for batch in inputs]
-            probing = [probe.bind(np.zeros((1, 1), np.float32))]
-            warm_up(timed, cap_s=_WARMUP_CAP_S)
-            samples_ns, profiled_ns = _in_turns(timed, profiled, probing)
-            isolation.count_threads_inside(job.cpus)
-        # A session writes its profile when the last reference to it goes.
-        del session, probe, profiled, probing
-        events, probe_events = _events(Path(folder), "model"), _events(Path(folder), "probe")
-    unit_s = unit_of(events, sum(profiled_ns) * 1e-9)
-    one, three = probe_times(kernels(probe_events, unit_s=unit_s))
-    return Measured(
-        calls=len(profiled_ns),
-        call_s=median(samples_ns) * 1e-9,
-        profiled_call_s=median(profiled_ns) * 1e-9,
-        probe_s=one,
-        probe_per_input_s=max(0.0, three - one) / (_THREE_INPUTS - 1),
-        resolution_s=unit_s,
-        kernels=kernels(events, unit_s=unit_s),
-    )
+
+    def calls_of(model: Model, spec: SessionSpec, inputs: Iterable[Any]) -> Calls:
+        session = open_session(model, spec)
+        return [session.bind(batch) for batch in inputs]
+
+    plain = calls_of(model, job.session, inputs)
+    with _profiling(folder / "model"):
+        profiled = calls_of(model, job.session, inputs)
+    with _profiling(folder / "probe"):
+        probe_spec = default_spec(probe_model, threads=job.session.threads)
+        probe = calls_of(probe_model, probe_spec, [np.zeros((1, 1), np.float32)])
+    warm_up(plain, cap_s=_WARMUP_CAP_S)
+    rounds = [_round(plain, profiled, probe) for _ in range(_ROUNDS)]
+    isolation.count_threads_inside(job.cpus)
+    plain_ns, profiled_ns, probe_ns = (list(column) for column in zip(*rounds, strict=True))
+    # Only the calls still hold the sessions, and these write their profiles when they go: on return.
+    return plain_ns, profiled_ns, probe_ns
 
 
-def _in_turns(plain: Calls, profiled: Calls, probing: Calls) -> tuple[list[int], list[int]]:
-    """Nanoseconds of each plain and each profiled call; in turns, so that all see the same machine."""
-    plain_ns: list[int] = []
-    profiled_ns: list[int] = []
-    for _ in range(_ROUNDS):
-        plain_ns += time_block(plain, seconds=_TURN_S, at_least=1)
-        # Few enough that the profile, of some hundred bytes an operator and call, can be read again at once.
-        count = min(_MOST_PROFILED, ceil(_TURN_S / (median(plain_ns) * 1e-9)))
-        profiled_ns += time_block(profiled, seconds=0, at_least=count)
-        time_block(probing, seconds=0, at_least=_MOST_PROFILED)
-    return plain_ns, profiled_ns
-
-
-def unit_of(events: list[Event], elapsed_s: float) -> float:
-    """Seconds a unit of the profile: a nanosecond where clock.c made its clock faster, else a microsecond.
-
-    Args:
-        events: The profile.
-        elapsed_s: What its calls took together by a clock that nobody made faster.
-    """
-    total = sum(event["dur"] for event in events if event["name"] == "model_run")
-    return _UNIT_S / _FASTER if total * _UNIT_S > elapsed_s * _FASTER**0.5 else _UNIT_S
-
-
-def kernels(events: list[Event], *, unit_s: float) -> list[Kernel]:
-    """One entry for each node of a profile, in the order of execution, with its median time in one call."""
-    calls = sum(event["name"] == "model_run" for event in events)
-    by_node: dict[tuple[str, str], list[Event]] = {}
-    for event in events:
-        if event["cat"] == "Node" and event["name"].endswith(_KERNEL):
-            by_node.setdefault((event["name"], event["args"].get("node_index", "")), []).append(event)
-    return [_kernel(found, calls=calls, unit_s=unit_s) for found in by_node.values()]
-
-
-def _kernel(events: list[Event], *, calls: int, unit_s: float) -> Kernel:
-    # The profile cuts fractions of its unit off: a duration stands for the middle of its unit.
-    units = median_grouped(event["dur"] for event in events) + 0.5
-    args = events[-1]["args"]
-    inputs = [pair for each in args["input_type_shape"] for pair in each.items()]
-    return Kernel(
-        node=events[-1]["name"].removesuffix(_KERNEL),
-        op_type=args["op_name"],
-        provider=args["provider"],
-        # A node in the body of a loop runs several times a call.
-        seconds=units * unit_s * max(1, round(len(events) / calls)),
-        inputs=[tuple(shape) for _, shape in inputs],
-        input_types=[kind for kind, _ in inputs],
-        outputs=[tuple(shape) for each in args["output_type_shape"] for shape in each.values()],
-        bytes_moved=sum(int(args.get(size, 0)) for size in _SIZES),
-    )
-
-
-def probe_times(found: list[Kernel]) -> tuple[float, float]:
-    """Median seconds that the profile shows for an operator of one and of three inputs that does nothing."""
-    one, three = (
-        median(kernel.seconds for kernel in found if len(kernel.inputs) == count) for count in (1, _THREE_INPUTS)
-    )
-    return one, three
+def _round(plain: Calls, profiled: Calls, probe: Calls) -> tuple[list[int], list[int], list[int]]:
+    plain_ns = time_block(plain, seconds=_TURN_S, at_least=1)
+    count = min(_MOST_PROFILED, ceil(_TURN_S / (median(plain_ns) * 1e-9)))
+    profiled_ns = time_block(profiled, seconds=0, at_least=count)
+    return plain_ns, profiled_ns, time_block(probe, seconds=0, at_least=_MOST_PROFILED)
 
 
 @contextmanager
@@ -208,11 +176,3 @@ def _profiling(prefix: Path) -> Iterator[None]:
         yield
     finally:
         onnxruntime.SessionOptions = plain
-
-
-def _events(folder: Path, name: str) -> list[Event]:
-    written = sorted(folder.glob(f"{name}*.json"))
-    if not written:
-        raise CheckFailed("onnxruntime wrote no profile")
-    events: list[Event] = msgspec.json.decode(written[0].read_bytes())
-    return events

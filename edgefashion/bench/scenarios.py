@@ -43,7 +43,9 @@ def sort_out(names: Sequence[str]) -> Scenarios:
             if name != BATCH:
                 period_s(name)
             planned.append(name)
-    return Scenarios(tuple(planned or [CLOSED]), tuple(sustained_s), tuple(loadgen))
+    if not planned or ((sustained_s or loadgen) and CLOSED not in planned and BATCH not in planned):
+        planned.insert(0, CLOSED)
+    return Scenarios(tuple(planned), tuple(sustained_s), tuple(loadgen))
 
 
 def period_s(scenario: str) -> float | None:

@@ -92,6 +92,7 @@ def measure(
 
     Raises:
         UsageError: The request makes no sense.
+        BadInput: A model cannot be opened or fed.
         NotAvailable: A provider is unknown, absent, or did not get every node.
     """
     started_s = time.monotonic()
@@ -105,7 +106,7 @@ def measure(
         folder = Path(name)
         jobs = _jobs(plan, models, truths, folder)
         watch = HostWatch.start()
-        raw = run_schedule(plan, _tools(plan, jobs, folder), progress.generation, started_s=started_s)
+        raw = run_schedule(plan, _tools(plan, jobs), progress.generation, started_s=started_s)
         host = watch.stop()
         bench = Bench(plan, models, jobs, folder, logs or folder, progress.phase)
         healthy = [] if raw.interrupted else [label for label in raw.medians if label not in raw.failed]
@@ -134,7 +135,7 @@ def measure(
         loadgen=after.loadgen,
         sustained=after.sustained,
         operating_points=compare_points(plan, results, after.sustained),
-        partial=raw.interrupted,
+        partial=raw.interrupted or after.interrupted,
         wall_s=time.monotonic() - started_s,
         environment=environment.describe(),
     )
@@ -160,14 +161,15 @@ def _judge(pairs: Sequence[Pair], report: BenchReport, stored: BenchReport | Non
     return msgspec.structs.replace(gate, verdict="INCONCLUSIVE", reasons=[reason, *gate.reasons])
 
 
-def _tools(plan: Plan, jobs: Mapping[str, Job], folder: Path) -> Tools:
+def _tools(plan: Plan, jobs: Mapping[str, Job]) -> Tools:
     import psutil
 
     timeout_s = min(_LONGEST_TIMEOUT_S, max(_SHORTEST_TIMEOUT_S, plan.budget_s))
     cpus = cores_for(plan.cell(plan.reference))
 
     def start(label: str) -> Launched:
-        return Worker(jobs[label], folder / "stderr", timeout_s=timeout_s)
+        # Workers of a generation live at the same time: what each says last must be its own.
+        return Worker(jobs[label], Path(jobs[label].outputs).with_name("stderr"), timeout_s=timeout_s)
 
     def canary() -> int:
         with pinned(cpus):

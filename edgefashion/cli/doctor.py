@@ -10,15 +10,20 @@ def doctor(*, as_json: JsonOption = False) -> None:
     """
     import msgspec
     from rich.table import Table
+    from rich.text import Text
 
     from edgefashion import environment
+    from edgefashion.bench.energy import find_meter
     from edgefashion.cli import console
     from edgefashion.data import cache_folder, load_present
     from edgefashion.errors import EdgefashionError
+    from edgefashion.report.grids import environment_grid
     from edgefashion.runtimes import RUNTIMES
 
     runtimes = [RUNTIMES.load(name).available() for name in RUNTIMES.names()]
     machine = environment.describe()  # after the runtimes: torch, once loaded, knows the accelerators' names
+    meters = {"CPU energy": find_meter()} | ({"GPU energy": find_meter(device="gpu")} if machine.accelerators else {})
+    energy = {name: meter if isinstance(meter, str) else meter.source for name, meter in meters.items()}
     missing = {
         extra: [package for package in packages if environment.installed(package) is None]
         for extra, packages in environment.EXTRAS.items()
@@ -32,6 +37,7 @@ def doctor(*, as_json: JsonOption = False) -> None:
     if as_json:
         content = {
             "environment": machine,
+            "energy": energy,
             "runtimes": [
                 {"name": each.runtime, "version": each.version, "providers": dict(each.providers)} for each in runtimes
             ],
@@ -42,21 +48,16 @@ def doctor(*, as_json: JsonOption = False) -> None:
         console.show_json(msgspec.json.encode(content))
         return
 
-    here = Table(title="machine", show_header=False)
-    here.add_row("CPU", f"{machine.cpu}, {machine.usable_cores} of {machine.cores} cores usable")
-    here.add_row("memory", f"{machine.memory_bytes / 2**30:.1f} GiB")
-    here.add_row("system", f"{machine.system}{f', in {machine.container}' if machine.container else ''}")
-    here.add_row("virtual machine", "yes: expect noise from neighbours" if machine.hypervisor else "no")
-    here.add_row("CPU governor", machine.governor or "not told by this system")
-    here.add_row("accelerators", ", ".join(machine.accelerators) or "none found")
-    here.add_row("python", machine.python)
-    here.add_row("packages", ", ".join(f"{name} {version}" for name, version in machine.versions.items()))
+    rows = [row.cells for row in environment_grid(machine).rows]
+    rows += energy.items()
     for extra, packages in missing.items():
         remedy = f"missing {', '.join(packages)}: pip install 'edgefashion[{extra}]'" if packages else "complete"
-        here.add_row(f"extra [{extra}]", remedy)
-    here.add_row("data", found)
-    for text in notes:
-        here.add_row("", text)
+        rows.append((f"extra [{extra}]", remedy))
+    rows.append(("data", found))
+    rows += (("", text) for text in notes)
+    here = Table(title="machine", show_header=False)
+    for row in rows:
+        here.add_row(*map(Text, row))  # Text and not str: names of extras stand in brackets, as markup does
 
     offered = Table("runtime", "provider", "usable", "why not", title="runtimes and execution providers")
     for each in runtimes:

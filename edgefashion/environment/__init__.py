@@ -29,8 +29,6 @@ RELEVANT = (
     "edgefashion",
     "numpy",
     "onnxruntime",
-    "onnxruntime-gpu",
-    "onnxruntime-openvino",
     "onnx",
     "onnxscript",
     "torch",
@@ -63,8 +61,10 @@ def installed(package: str) -> str | None:
 
 
 def versions() -> dict[str, str]:
-    """Versions of the packages that decide a result."""
-    found = {package: installed(package) for package in RELEVANT}
+    """Versions of the packages that decide a result; other builds of ONNX Runtime and its plug-ins are among them."""
+    names = {distribution.name or "" for distribution in metadata.distributions()}
+    builds = sorted(name for name in names if name.startswith("onnxruntime-"))
+    found = {package: installed(package) for package in (*RELEVANT, *builds)}
     return {package: version for package, version in found.items() if version is not None}
 
 

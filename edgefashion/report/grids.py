@@ -142,21 +142,38 @@ def flips_grid(parity: Parity, labels: Sequence[str], *, limit: int = 10) -> Gri
 
 
 def environment_grid(environment: Environment) -> Grid:
-    """The machine and the versions, one fact a row."""
+    """The machine and the versions, one fact a row; what an older file does not hold is not told."""
+    limit = "none found" if environment.cpu_quota is None else f"{environment.cpu_quota:g} cores"
+    dirty = " with changes" if environment.git_dirty else ""
     facts = {
+        "machine": environment.board,
         "processor": environment.cpu,
+        "instruction sets": ", ".join(environment.cpu_flags),
+        "microcode": environment.microcode,
         "cores": f"{environment.usable_cores} usable of {environment.cores}",
+        "usable processors": ", ".join(map(str, environment.usable_cpus)),
+        "CPU quota": limit,
+        "frequency governor": environment.governor,
+        "boost": _switch(environment.boost),
+        "SMT": _switch(environment.smt),
         "memory": fmt.size(environment.memory_bytes),
+        "transparent huge pages": environment.huge_pages,
+        "clock source": environment.clock_source,
         "system": environment.system,
         "container": environment.container or "none found",
-        "hypervisor": "yes" if environment.hypervisor else "none found",
-        "frequency governor": environment.governor or "unknown",
+        "hypervisor": environment.hypervisor_name or ("yes" if environment.hypervisor else "none found"),
         "accelerators": ", ".join(environment.accelerators) or "none found",
+        "NVIDIA driver": environment.nvidia_driver or "none found",
+        "sources": f"commit {environment.git_commit}{dirty}" if environment.git_commit else None,
         "Python": environment.python,
         **environment.versions,
     }
-    rows = tuple(Row((clean(name), clean(value))) for name, value in facts.items())
+    rows = tuple(Row((clean(name), clean(value or "not told"))) for name, value in facts.items())
     return Grid(title="Environment", columns=("what", "value"), rows=rows, words=frozenset({0, 1}))
+
+
+def _switch(on: bool | None) -> str | None:
+    return None if on is None else "on" if on else "off"
 
 
 def _epoch(metrics: EpochMetrics, *, best: bool) -> Row:

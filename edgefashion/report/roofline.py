@@ -41,7 +41,7 @@ _LARGEST_MARKER = 500  # square points, of an operator that takes the whole call
 _SMALLEST_MARKER = 12
 _STAR = 160
 _LABELLED = 8
-_LEAST_LABELLED = 0.02  # share of the call
+_LEAST_LABELLED = 0.03  # share of the call
 _CHARACTER = 0.0095  # of a word inside the bar, as a share of its length
 _NOTE_WIDTH = 135
 _SLANT = 35  # degrees
@@ -92,14 +92,16 @@ def _draw_bar(axes: Axes, result: Roofline) -> None:
 
 
 def _set_scales(axes: Axes, points: Sequence[Operator], profile: Profile, ceilings: Ceilings) -> None:
-    intensities = [each.intensity or 0.0 for each in points] + [profile.operations / profile.bytes_moved]
     rates = [each.rate_per_s or 0.0 for each in points] + [profile.operations / profile.call_s]
-    peaks = _peaks(points, ceilings).values()
+    highest = max([*rates, *_peaks(points, ceilings).values()])
+    # Where a slope meets the highest peak must be seen.
+    ridges = [highest / each.bytes_per_s for each in ceilings.bandwidths]
+    intensities = [each.intensity or 0.0 for each in points] + [profile.operations / profile.bytes_moved] + ridges
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlim(min(intensities) / 2.5, max(intensities) * 4)
     # Above all ceilings there is room for their names.
-    axes.set_ylim(min(rates) / 2.5, max([*rates, *peaks]) * (8 if ceilings.bandwidths else 3))
+    axes.set_ylim(min(rates) / 2.5, highest * (8 if ceilings.bandwidths else 3))
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(LogLocator(numticks=12))
         axis.set_minor_locator(NullLocator())

@@ -133,10 +133,11 @@ def _table(grid: Grid, *, leading: int = 0) -> Table:
     table = Table(
         title=Text(grid.title, style="bold"),
         title_justify="left",
-        caption=Text("\n".join(grid.notes)) if grid.notes else None,
+        caption=Text("\n".join(["", *grid.notes])) if grid.notes else None,
         caption_justify="left",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
+        show_edge=False,
         collapse_padding=True,
         leading=leading,
     )

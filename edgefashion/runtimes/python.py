@@ -17,12 +17,12 @@ from edgefashion.runtimes import Availability, require_provider
 
 PACKAGE = "numpy"  # what it answers is compared as an array
 FORMATS = ("python",)
-PROVIDERS = {"cpu": "function"}
+PROVIDERS = {"cpu": "cpu"}
 
 
 def available(provider: str | None = None) -> Availability:  # noqa: ARG001 - there is only one
     """A function is always here."""
-    return Availability(runtime="python", version=platform.python_version(), providers={"function": ""})
+    return Availability(runtime="python", version=platform.python_version(), providers={"cpu": ""})
 
 
 def open_session(model: Model, spec: SessionSpec) -> "CallSession":
@@ -49,7 +49,7 @@ class CallSession:
         self._call = call
         self.spec = spec
         self.inputs: tuple[TensorSpec, ...] = ()
-        self.placement = Placement(nodes={"function": 1}, source="it runs wherever its author wrote it to")
+        self.placement = Placement(nodes={"cpu": 1}, source="it runs wherever its author wrote it to")
 
     def run(self, images: NDArray[Any]) -> NDArray[Any]:  # noqa: ARG002 - the call has its input already
         """What the call returns as an array of numbers; one zero if it is anything else."""

@@ -74,6 +74,8 @@ class Machine:
 MEASURED = Machine(luck=0.013 * sqrt(0.17), drift=0.013 * sqrt(0.83))
 # As if all of that had been luck, under a drift to match.
 WILD = Machine(luck=0.013, drift=0.013 * sqrt(0.83 / 0.17))
+# Nothing scatters, so everything is known precisely as soon as that may be said.
+STILL = Machine(luck=0.0, drift=0.0, noise=0.0)
 
 
 @dataclass(frozen=True)
@@ -205,9 +207,16 @@ def plan_for(labels: Sequence[str], **changes: object) -> Plan:
     return msgspec.structs.replace(plan, **changes)
 
 
-def run(plan: Plan, machine: Machine, *, seed: int, slower: float = 0.0, **tools: object) -> Raw:
-    """One benchmark of `plan` on `machine`; every cell but the reference takes longer by `slower`."""
-    work = {cell.label: Work(1e5 * (1 + slower * (cell.label != plan.reference))) for cell in plan.cells}
-    simulation = Simulation(machine, work, seed)
-    seeded = msgspec.structs.replace(plan, seed=seed)
-    return run_schedule(seeded, simulation.tools(seeded, **tools), lambda *_: None, started_s=0.0)
+def simulation_of(plan: Plan, machine: Machine, *, seed: int = 1, work: Mapping[str, Work] | None = None) -> Simulation:
+    """A machine on which every cell of `plan` does the usual work, but for those in `work`."""
+    return Simulation(machine, {cell.label: Work() for cell in plan.cells} | dict(work or {}), seed)
+
+
+def measured(plan: Plan, simulation: Simulation, **tools: object) -> Raw:
+    return run_schedule(plan, simulation.tools(plan, **tools), lambda *_: None, started_s=0.0)
+
+
+def generations(raw: Raw) -> list[set[str]]:
+    """The cells of each generation."""
+    last = max(launch.generation for launch in raw.launches)
+    return [{each.cell for each in raw.launches if each.generation == number} for number in range(last + 1)]

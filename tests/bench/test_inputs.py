@@ -101,11 +101,14 @@ def test_a_batch_that_is_fixed_is_refused_by_its_size() -> None:
 
 
 def test_several_inputs_are_refused_by_their_names() -> None:
-    """And so is a model without any."""
+    """Nobody has said yet how they belong together."""
     with pytest.raises(BadInput, match=r"has 2 inputs \(x0, x1\): expected one"):
         made_for(session_of(("float32", ["n"]), ("int64", ["n"])), batch=1, seed=0)
-    with pytest.raises(BadInput, match="has 0 inputs"):
-        made_for(session_of(), batch=1, seed=0)
+
+
+def test_a_call_without_inputs_is_fed_all_the_same() -> None:
+    """It looks at nothing, so it gets as many batches as any other."""
+    assert made_for(session_of(), batch=3, seed=0).shape == (INPUTS, 3)
 
 
 def test_open_dimensions_beside_the_batch_are_refused() -> None:

@@ -5,12 +5,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from edgefashion.artifact import Artifact, ForeignModel
 from edgefashion.bench import Request
-from edgefashion.bench.plan import cores_for, estimate_s, make_plan, period_s
+from edgefashion.bench.plan import cores_for, estimate_s, make_plan
 from edgefashion.environment import usable_cpus
 from edgefashion.errors import NotAvailable, UsageError
 from edgefashion.records import Manifest, Plan
@@ -126,6 +124,12 @@ def test_batch_is_a_scenario_of_three_sizes(fp32: Artifact) -> None:
     ]
     both = plan(fp32, scenarios=["closed", "batch"])
     assert [cell.batch for cell in both.cells[:-1]] == [1, 8, 64]
+
+
+def test_long_runs_and_loadgen_are_no_cells(fp32: Artifact) -> None:
+    """They run after the generations; the closed loop that they are compared with is measured all the same."""
+    found = plan(fp32, scenarios=["sustained:60", "mlperf:Offline"])
+    assert labels(found) == labels(plan(fp32))
 
 
 def test_options_are_part_of_a_cell(fp32: Artifact) -> None:
@@ -268,7 +272,8 @@ def test_a_baseline_that_fits_no_candidate_is_refused(artifact: ArtifactMaker, f
         ({"budget_s": float("nan")}, "a budget of nan s"),
         ({"budget_s": float("inf")}, "a budget of inf s"),
         ({"runtimes": ["pytorch"]}, "there is nothing to measure"),
-        ({"scenarios": ["open"]}, "unknown scenario 'open': expected closed, paced:N"),
+        ({"scenarios": ["closed", "open"]}, "unknown scenario 'open': expected closed, paced:N"),
+        ({"scenarios": ["paced:0"]}, "unknown scenario 'paced:0'"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(fp32: Artifact, changes: dict[str, object], said: str) -> None:
@@ -294,39 +299,6 @@ def test_a_provider_of_one_runtime_leaves_the_other_out(artifact: ArtifactMaker,
     found = plan(artifact("pytorch"), fp32, runtimes=["onnxruntime", "pytorch"], providers=["openvino"])
     assert {cell.session.runtime for cell in found.cells} == {"onnxruntime"}
     assert {cell.session.provider for cell in found.cells} == {"OpenVINOExecutionProvider"}
-
-
-# Paces
-
-
-@given(rate=st.floats(min_value=1e-3, max_value=1e6))
-def test_a_pace_is_calls_a_second(rate: float) -> None:
-    """What is between two calls is one second divided by it."""
-    assert 1 / rate == period_s(f"paced:{rate}")
-    assert period_s("closed") is None
-
-
-@pytest.mark.parametrize(
-    "scenario",
-    [
-        "paced",
-        "paced:",
-        "paced:0",
-        "paced:-1",
-        "paced:nan",
-        "paced:inf",
-        "paced:fast",
-        "Closed",
-        "closed:5",
-        "",
-        "pace:5",
-    ],
-)
-def test_a_scenario_that_nobody_knows_is_refused(scenario: str) -> None:
-    """The sentence quotes it and lists every form there is."""
-    with pytest.raises(UsageError, match=r"unknown scenario '.*': expected closed, paced:N .*, batch") as caught:
-        period_s(scenario)
-    assert repr(scenario) in str(caught.value)
 
 
 # The time it takes

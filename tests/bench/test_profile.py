@@ -15,7 +15,7 @@ from edgefashion.artifact import open_model
 from edgefashion.bench import native, profile_worker
 from edgefashion.bench import profile as profiling
 from edgefashion.bench.profile import fitted, profile, provider_shares
-from edgefashion.bench.profile_worker import PROBE, kernels, probe_times, unit_of
+from edgefashion.bench.profile_worker import PROBE
 from edgefashion.data import Dataset
 from edgefashion.environment import usable_cpus
 from edgefashion.errors import CheckFailed
@@ -176,55 +176,7 @@ def test_a_process_that_hangs_is_ended(
         ask()
 
 
-# Reading a profile
-
-
-def event(name: str, duration: int, **args: Any) -> dict[str, Any]:
-    values: dict[str, Any] = {
-        "op_name": "Add",
-        "provider": "CPUExecutionProvider",
-        "node_index": name,
-        "input_type_shape": [{"float": [1, 2]}, {"float": []}],
-        "output_type_shape": [{"float": [1, 2]}],
-        "activation_size": "8",
-        "parameter_size": "4",
-        "output_size": "8",
-    }
-    return {"cat": "Node", "name": name, "dur": duration, "args": {**values, **args}}
-
-
-def run_event(duration: int) -> dict[str, Any]:
-    return {"cat": "Session", "name": "model_run", "dur": duration, "args": {}}
-
-
-def test_a_kernel_is_the_median_of_its_calls() -> None:
-    """In the order of execution, with shapes and bytes; fences and the session's own events are no kernels."""
-    events = [run_event(9)] * 3 + [event("b_kernel_time", each) for each in (4, 5, 90)]
-    events += [event("b_fence_before", 7), event("a_kernel_time", 3)] + [event("a_kernel_time", 3)] * 2
-    found = kernels(events, unit_s=1e-6)
-    assert [each.node for each in found] == ["b", "a"]
-    # What was cut off a duration of five whole microseconds is half a microsecond on average.
-    assert [each.seconds for each in found] == pytest.approx([5.5e-6, 3.5e-6])
-    assert (found[0].inputs, found[0].outputs, found[0].bytes_moved) == ([(1, 2), ()], [(1, 2)], 20)
-
-
-def test_a_node_in_a_loop_counts_as_often_as_it_runs() -> None:
-    """Six kernels in two calls are three a call."""
-    found = kernels([run_event(50)] * 2 + [event("loop_kernel_time", 2)] * 6, unit_s=1e-6)
-    assert found[0].seconds == pytest.approx(3 * 2.5e-6)
-
-
-@pytest.mark.parametrize(("duration", "unit_s"), [(100, 1e-6), (100_000, 1e-9)])
-def test_the_unit_is_seen_by_another_clock(duration: int, unit_s: float) -> None:
-    """Ten calls that took a millisecond are so many units long, one way or the other."""
-    assert unit_of([run_event(duration)] * 10, elapsed_s=1.1e-3) == pytest.approx(unit_s)
-
-
-def test_the_probe_tells_one_input_from_three() -> None:
-    """Its operators differ in nothing but their inputs."""
-    one = [event(f"{index}_kernel_time", 2, input_type_shape=[{"float": [1, 1]}]) for index in range(3)]
-    three = [event(f"{index}_kernel_time", 5, input_type_shape=[{"float": []}] * 3) for index in range(3, 6)]
-    assert probe_times(kernels([run_event(50), *one, *three], unit_s=1e-6)) == pytest.approx((2.5e-6, 5.5e-6))
+# The rest of the record
 
 
 def test_the_probe_is_the_model_that_is_described() -> None:

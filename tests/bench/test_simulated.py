@@ -6,11 +6,13 @@ in test_sampling, what single tests and intervals do is in tests/stats and test_
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from scipy.stats import binomtest, mannwhitneyu
-from simulation import MEASURED, WILD, Machine, plan_for, run
+from simulation import MEASURED, WILD, Machine, Work, measured, plan_for, simulation_of
 
 from edgefashion.bench.analyse import comparisons, shared
 from edgefashion.bench.gate import Pair, judge
@@ -54,8 +56,13 @@ def judged(plan: Plan, raw: Raw) -> Judged:
     )
 
 
-def runs(plan: Plan, machine: Machine, count: int, **how: object) -> list[Raw]:
-    return [run(plan, machine, seed=seed, **how) for seed in range(count)]
+def runs(plan: Plan, machine: Machine, count: int, *, slower: float = 0.0, **tools: object) -> list[Raw]:
+    """Whole benchmarks of `plan`, each from a seed of its own; the copy takes longer by `slower`."""
+    seeded = (msgspec.structs.replace(plan, seed=seed) for seed in range(count))
+    copy = Work(call_ns=Work.call_ns * (1 + slower))
+    return [
+        measured(each, simulation_of(each, machine, seed=each.seed, work={"copy": copy}), **tools) for each in seeded
+    ]
 
 
 def excluding(found: Iterable[Interval], truth: float = 1.0) -> int:
@@ -67,7 +74,7 @@ def ratios(plan: Plan, found: Sequence[Raw]) -> list[Interval]:
 
 
 def is_one_in_twenty(found: int, total: int) -> bool:
-    return binomtest(found, total, 0.05).pvalue > 0.001
+    return bool(binomtest(found, total, 0.05).pvalue > 0.001)
 
 
 # A/A: the same cell twice
@@ -150,8 +157,8 @@ def test_stopping_by_precision_costs_a_point_of_coverage() -> None:
 # Negative controls: each takes one protection out
 
 
-def alarms(plan: Plan, machine: Machine, count: int, **how: object) -> int:
-    return excluding(ratios(plan, runs(plan, machine, count, **how)))
+def alarms(plan: Plan, machine: Machine, count: int, **tools: Any) -> int:
+    return excluding(ratios(plan, runs(plan, machine, count, **tools)))
 
 
 def test_only_a_shuffled_order_withstands_a_machine_that_heats_up() -> None:

@@ -9,7 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from edgefashion.artifact import open_artifact
+from edgefashion.bench import Request, measure
 from edgefashion.cli import main
+from edgefashion.data import Dataset
+from edgefashion.records import BenchReport
 
 
 @dataclass(frozen=True)
@@ -79,3 +83,11 @@ def process(tmp_path: Path) -> Runner:
 def launched(tmp_path: Path) -> "Callable[..., subprocess.Popen[str]]":
     """Start a command and hand over its process."""
     return lambda *arguments, **environment: start(*arguments, cwd=tmp_path, **environment)
+
+
+@pytest.fixture(scope="session")
+def measured(sample: Dataset) -> BenchReport:
+    """A small real result, for what a command makes of one: the committed float32 model, two generations."""
+    model = open_artifact(Path(__file__).parents[2] / "exported" / "seed-reference" / "fp32.onnx")
+    request = Request([model], runtimes=["onnxruntime"], overhead_cells=False, budget_s=0.1)
+    return measure(request, sample)

@@ -45,6 +45,20 @@ DAMAGE: tuple[Callable[[Path], None], ...] = (
     replace_by_json,
 )
 
+
+@pytest.fixture
+def foreign(tmp_path: Path) -> Path:
+    """An ONNX model that edgefashion did not make, alone in its folder."""
+    onnx = pytest.importorskip("onnx")
+    helper, element = onnx.helper, onnx.TensorProto.FLOAT
+    x, y = (helper.make_tensor_value_info(name, element, ["n", 64]) for name in "xy")
+    graph = helper.make_graph([helper.make_node("Sigmoid", ["x"], ["y"])], "g", [x], [y])
+    (tmp_path / "foreign").mkdir()
+    path = tmp_path / "foreign" / "net.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8), path)
+    return path
+
+
 MODEL_COMMANDS = {
     "verify": ("verify", "FILE"),
     "bench": ("bench", "FILE", "--budget", "0.1", "--runtime", "onnxruntime"),
@@ -107,19 +121,37 @@ def test_a_damaged_reference_is_refused(run, own_run, damage) -> None:
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_a_damaged_result_is_not_reported(run, own_run, damage) -> None:
+def test_a_damaged_result_is_not_reported(run, tmp_path, measured, damage) -> None:
     """A flipped digit in bench.json is not drawn."""
-    assert run("bench", own_run / "fp32.onnx", "--budget", "0.1", "--runtime", "onnxruntime").code == 0
-    damage(own_run / "bench.json")
+    measured.save(tmp_path / "bench.json", indent=0)
+    damage(tmp_path / "bench.json")
+    before = contents(tmp_path)
+    check_refused(run("report", tmp_path / "bench.json", "--format", "html"), tmp_path, before)
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("baseline", ["bench.json", "fp32.onnx", "checkpoint.safetensors"])
+def test_a_damaged_baseline_is_not_compared_with(run, own_run, measured, baseline, damage) -> None:
+    """Whatever is judged by it would be judged by damage: nothing is measured."""
+    measured.save(own_run / "bench.json", indent=0)
+    damage(own_run / baseline)
     before = contents(own_run)
-    check_refused(run("report", own_run / "bench.json", "--format", "html"), own_run, before)
+    candidate = own_run / "int8-static.onnx"
+    check_refused(run("bench", candidate, "--baseline", own_run / baseline, "--budget", "0.1"), own_run, before)
 
 
-def test_a_folder_of_results_can_be_reported(run, own_run, tmp_path) -> None:
+@pytest.mark.parametrize("damage", [truncate, remove, empty, replace_by_a_picture, replace_by_json])
+def test_a_damaged_foreign_model_is_refused(run, foreign, damage) -> None:
+    """It has no seal, so a flipped bit makes another model of it; but what is none is refused."""
+    damage(foreign)
+    before = contents(foreign.parent)
+    check_refused(run("bench", foreign, "--budget", "0.1"), foreign.parent, before)
+
+
+def test_a_folder_of_results_can_be_reported(run, tmp_path, measured) -> None:
     """A folder that holds bench.json is enough, whether or not a model lies beside it."""
-    folder = tmp_path / "results"
-    assert run("bench", own_run / "fp32.onnx", "--budget", "0.1", "--runtime", "onnxruntime", "--out", folder).code == 0
-    outcome = run("report", folder, "--format", "csv")
+    measured.save(tmp_path / "bench.json", indent=0)
+    outcome = run("report", tmp_path, "--format", "csv")
     assert outcome.code == 0
     assert "fp32" in outcome.out
 

@@ -27,6 +27,8 @@ class TestCsv:
         found = {row["variant"]: row for row in rows(to_csv(bench)) if row["role"] == "subject"}
         assert list(found) == ["fp32", "int8-static", "int8-dynamic", "fp16", "checkpoint"]
         assert float(found["int8-static"]["median_s"]) == 52.6e-6
+        assert float(found["int8-static"]["median_low_s"]) == pytest.approx(52.6e-6 * 0.995)
+        assert float(found["int8-static"]["median_high_s"]) == pytest.approx(52.6e-6 * 1.005)
         assert float(found["int8-static"]["ratio"]) == 0.625
         assert float(found["int8-static"]["first_run_s"]) == 0.001
         assert found["int8-static"]["size_bytes"] == "27773"

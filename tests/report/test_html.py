@@ -5,10 +5,12 @@ from base64 import b64decode
 from html.parser import HTMLParser
 
 import cases
+import msgspec
+import operating_cases
 import pieces
 import pytest
 
-from edgefashion.records import BenchReport, TrainingReport
+from edgefashion.records import BenchReport, Interval, TrainingReport
 from edgefashion.report.html import render
 
 VOID = {"meta", "img", "br", "link", "input"}
@@ -96,7 +98,8 @@ def test_foreign_model_has_no_quality() -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "anchor", "images"), [(cases.elsewhere, "operating", 7), (cases.profiled, "profile", 8)]
+    ("make", "anchor", "images"),
+    [(operating_cases.elsewhere, "operating", 7), (operating_cases.profiled, "profile", 8)],
 )
 def test_what_else_was_measured_has_its_section(make, anchor: str, images: int) -> None:
     """Operating points and profiles have their tables and figures, and their sentence is under the headline."""
@@ -149,6 +152,22 @@ def test_figures_are_in_the_page(page: Page) -> None:
         "A/A check",
     ):
         assert words in page.words
+
+
+def test_what_judges_the_measurement_is_quiet(plain_source: str) -> None:
+    """Rows of controls are toned down, the reference is strong, and good and bad news are marked."""
+    summary = plain_source[plain_source.index("<table>") : plain_source.index("</table>")]
+    tones = re.findall(r'<tr class="(\w+)">', summary)
+    assert tones == ["strong", "good", "bad", "plain", "bad", "quiet", "quiet", "quiet"]
+
+
+def test_wide_interval_takes_a_line_of_its_own(bench: BenchReport) -> None:
+    """Both ends of a wide interval stand below its centre, so that the table does not grow wide."""
+    wide = Interval(value=52e-6, low=30e-6, high=90e-6)
+    latency = msgspec.structs.replace(bench.results[1].latency, p90_s=wide)
+    results = [bench.results[0], msgspec.structs.replace(bench.results[1], latency=latency), *bench.results[2:]]
+    source = render(msgspec.structs.replace(bench, results=results), None, None)
+    assert "<td>52.0<br>(30.0 to 90.0) µs</td>" in source
 
 
 def test_sample_note_has_a_place_of_its_own(page: Page, plain_page: Page) -> None:

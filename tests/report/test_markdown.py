@@ -3,6 +3,7 @@
 import re
 
 import cases
+import operating_cases
 import pytest
 
 from edgefashion import report
@@ -133,7 +134,7 @@ class TestTables:
 class TestElsewhere:
     def test_operating_points(self) -> None:
         """LoadGen's verdicts and long runs have their tables; whether the ranking holds is said at the top."""
-        content = to_markdown(cases.elsewhere())
+        content = to_markdown(operating_cases.elsewhere())
         assert "Other operating points" in headings(content)
         assert "the ranking is the same at all 2 operating points" in content[: content.index("## Summary")]
         assert "| fp32 | SingleStream | 50,000 | 85.0 µs | 91.0 µs | 150 µs | 11,000 | 84.0 µs | VALID |" in content
@@ -146,7 +147,7 @@ class TestElsewhere:
 
     def test_profile(self) -> None:
         """Each profiled model has its table of operators, its sentence is at the top, ceilings are shown once."""
-        content = to_markdown(cases.profiled())
+        content = to_markdown(operating_cases.profiled())
         assert "Where the time goes" in headings(content)
         assert "fp32 is bound by nothing known" in content[: content.index("## Summary")]
         assert content.count("### Operators of ") == 2

@@ -11,6 +11,7 @@ import examples
 import matplotlib as mpl
 import msgspec
 import numpy as np
+import operating_cases
 import pieces
 import pytest
 from matplotlib.figure import Figure
@@ -129,7 +130,7 @@ def test_one_bad_launch_does_not_flatten_the_others(bench: BenchReport) -> None:
 
 def test_long_runs_show_their_drift() -> None:
     """A run that gets slower rises from left to right, and its change stands beside it."""
-    figure = sustained(cases.elsewhere())
+    figure = sustained(operating_cases.elsewhere())
     heights = series(figure)["fp32"]
     assert np.all(np.diff(heights) > 0)
     assert "change ×1.033 ± 0.004" in texts(figure)
@@ -139,8 +140,8 @@ def test_long_runs_show_their_drift() -> None:
 def test_figures_only_for_what_was_asked(bench: BenchReport) -> None:
     """A profile adds a roofline a model, a long run its figure; a plain benchmark has neither."""
     assert list(plots.ALWAYS) == list(plots.bench_figures(bench))
-    assert list(plots.bench_figures(cases.profiled()))[-2:] == ["roofline-1", "roofline-2"]
-    assert list(plots.bench_figures(cases.elsewhere()))[-1] == "sustained"
+    assert list(plots.bench_figures(operating_cases.profiled()))[-2:] == ["roofline-1", "roofline-2"]
+    assert list(plots.bench_figures(operating_cases.elsewhere()))[-1] == "sustained"
 
 
 def test_cold_starts_stack_every_part(bench: BenchReport) -> None:

@@ -5,6 +5,7 @@ from io import StringIO
 
 import cases
 import msgspec
+import operating_cases
 import pieces
 import pytest
 from rich.console import Console, Group
@@ -27,13 +28,13 @@ def drawn(table: Table | Group | tables.Fitting, *, width: int = 200) -> str:
 
 def row(text: str, name: str) -> str:
     """The table's line that begins with this name."""
-    return next(line for line in text.splitlines() if re.match(rf" {re.escape(name)}  ", line))
+    return next(line for line in text.splitlines() if re.match(rf"{re.escape(name)}  ", line))
 
 
 def first_column(text: str) -> list[str]:
     """What stands left of two spaces in the first table's rows."""
-    body = text[text.index("─") : text.index("median latency: of")]
-    return [line.strip().split("  ")[0] for line in body.splitlines()[1:] if re.match(r" \S", line)]
+    body, _, _ = re.sub(r" +\n", "\n", text[text.index("─") :]).partition("\n\n")
+    return [line.strip().split("  ")[0] for line in body.splitlines()[1:] if re.match(r"\w", line)]
 
 
 class TestOverview:
@@ -42,7 +43,8 @@ class TestOverview:
         lines = printed(cases.gated("FAIL")).splitlines()
         assert lines[0].startswith("FAIL: int8-static is ×1.031 of its baseline, more than the 1 % that is tolerated")
         assert "machine usable: canary drifted by 2.1 %" in lines
-        assert lines.index("machine usable: canary drifted by 2.1 %") < lines.index("Summary".ljust(len(lines[6])))
+        table = next(number for number, line in enumerate(lines) if line.startswith("Summary"))
+        assert lines.index("machine usable: canary drifted by 2.1 %") < table
 
     def test_every_cell_has_its_figures(self, bench: BenchReport) -> None:
         """A row tells size, quality, latency with its interval, precision, percentile, ratio and rank."""
@@ -64,6 +66,10 @@ class TestOverview:
         expected = ["fp32", "int8-static", "int8-dynamic", "fp16", "checkpoint · pytorch"]
         expected += ["naive call", "null model", "A/A check"]
         assert expected == first_column(printed(bench))
+
+    def test_empty_graph_is_not_ranked(self, bench: BenchReport) -> None:
+        """Nobody chooses between a model and none: the null model has a ratio and no rank."""
+        assert row(printed(bench), "null model").rstrip().endswith("×0.0273 ± 0.0002")
 
     def test_labels_are_seen_in_the_row(self, bench: BenchReport) -> None:
         """Whatever restricts a figure stands beside its rank."""
@@ -144,9 +150,9 @@ class TestOverview:
 
     def test_what_else_was_measured(self) -> None:
         """Whether the ranking holds, and what bounds a model, is said above the table; the figures follow it."""
-        text = printed(cases.elsewhere())
+        text = printed(operating_cases.elsewhere())
         assert text.index("the ranking is the same") < text.index("Summary") < text.index("MLPerf LoadGen")
-        text = printed(cases.profiled())
+        text = printed(operating_cases.profiled())
         assert text.index("bound by nothing known") < text.index("Summary") < text.index("Operators of seed/fp32")
 
     def test_nothing_measured(self) -> None:
@@ -190,7 +196,7 @@ class TestOtherTables:
     def test_per_class_has_a_column_for_each_artifact(self, bench: BenchReport) -> None:
         """Artifacts appear once each, in the plan's order, and the second copy of the reference does not."""
         text = printed(bench)
-        header = next(line for line in text.splitlines() if line.startswith(" class"))
+        header = next(line for line in text.splitlines() if line.startswith("class"))
         assert header.split() == ["class", "fp32", "int8-static", "fp16", "checkpoint"]
 
     def test_sample_data_is_announced_below_every_table(self, sample_bench: BenchReport) -> None:

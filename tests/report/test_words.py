@@ -42,6 +42,11 @@ class TestNames:
         assert list(names.cell_names(plan).values()) == ["fp32 · batch 1", "fp32 · batch 64 · paced:30"]
         assert names.shared_settings(plan) == "onnxruntime · CPU · 1 thread"
 
+    def test_runtime_that_is_the_variant_is_named_once(self) -> None:
+        """A checkpoint that is called after its runtime has no second word for it."""
+        checkpoint = examples.cell(pieces.artifact("pytorch", 50952), runtime="pytorch")
+        assert list(names.cell_names(plan_of(examples.BASE, checkpoint)).values()) == ["fp32", "pytorch"]
+
     def test_cells_that_settings_do_not_tell_apart_keep_their_labels(self, bench: BenchReport) -> None:
         """Two cells that differ in nothing a name shows are told apart by their labels."""
         twin = msgspec.structs.replace(bench.plan.cells[1], label="twin")

@@ -2,6 +2,7 @@
 
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -12,14 +13,15 @@ pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 import onnxruntime  # noqa: E402 - after the skips
 
-from edgefashion.artifact import Artifact, ForeignModel, from_content, open_artifact, stamp_onnx  # noqa: E402
+from edgefashion.artifact import Artifact, from_content, open_artifact, stamp_onnx  # noqa: E402
 from edgefashion.data import Dataset  # noqa: E402
 from edgefashion.errors import BadInput, NotAvailable, UsageError  # noqa: E402
 from edgefashion.files import UNSEALED  # noqa: E402
-from edgefashion.records import SessionSpec, TensorSpec  # noqa: E402
-from edgefashion.runtimes import default_spec, open_session, ort  # noqa: E402
+from edgefashion.records import SessionSpec  # noqa: E402
+from edgefashion.runtimes import open_session, ort  # noqa: E402
 
 CPU = SessionSpec("onnxruntime", "CPUExecutionProvider")
+WEBGPU = "WebGpuExecutionProvider"
 AZURE = "AzureExecutionProvider"  # part of the plain build; it takes no node of an ordinary model
 
 
@@ -116,6 +118,34 @@ def test_options_reach_the_provider(fp32: Artifact, monkeypatch: pytest.MonkeyPa
     assert given == [[("TensorrtExecutionProvider", {"device_id": "1"}), "CUDAExecutionProvider"]]
 
 
+def fake_device(kind: str) -> Any:
+    """What onnxruntime tells about a plug-in's device, as far as it is looked at."""
+    return SimpleNamespace(device=SimpleNamespace(type=SimpleNamespace(name=kind)))
+
+
+def test_plug_in_is_opened_by_its_device(fp32: Artifact, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plug-in's session is made for one of its devices, with the options, and with no provider's name beside it."""
+    gpu = fake_device("GPU")
+    given: list[Any] = []
+
+    class Options(onnxruntime.SessionOptions):  # type: ignore[misc]
+        def add_provider_for_devices(self, *arguments: Any) -> None:
+            given.append(arguments)
+
+    monkeypatch.setattr(ort, "devices_of", lambda _: [gpu])
+    monkeypatch.setattr(onnxruntime, "SessionOptions", Options)
+    session = ort.OrtSession(fp32, SessionSpec("onnxruntime", WEBGPU, options={"a": "b"}))
+    assert given == [([gpu], {"a": "b"})]
+    assert session._session.get_providers() == ["CPUExecutionProvider"]
+
+
+def test_device_must_be_named(fp32: Artifact, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a plug-in's devices of several kinds none is guessed; that is the request's fault and not the model's."""
+    monkeypatch.setattr(ort, "devices_of", lambda _: [fake_device("CPU"), fake_device("NPU")])
+    with pytest.raises(UsageError, match=r"device=cpu\|npu, not 'none'"):
+        ort.OrtSession(fp32, SessionSpec("onnxruntime", WEBGPU))
+
+
 @pytest.mark.parametrize(
     ("spec", "refused", "kind", "words"),
     [
@@ -157,28 +187,15 @@ def test_refused_model(fp32: Artifact, capfd: pytest.CaptureFixture[str]) -> Non
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.fixture
-def bindings(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """Every binding that is made, in order."""
-    made: list[Any] = []
-    io_binding = onnxruntime.InferenceSession.io_binding
-    monkeypatch.setattr(
-        onnxruntime.InferenceSession, "io_binding", lambda session: made.append(io_binding(session)) or made[-1]
-    )
-    return made
-
-
 def test_bound_call_computes_what_run_computes(fp32: Artifact, sample: Dataset, bindings: list[Any]) -> None:
     """The call that is timed writes the logits that a plain run gives, of every picture, into the same place."""
     pixels = sample.test.pixels[:6]
     with open_session(fp32, CPU) as session:
         call = session.bind(pixels)
-        place = bindings[0].get_outputs()[0].data_ptr() if bindings[0].get_outputs() else None
         call()
-        first = bindings[0].get_outputs()[0].data_ptr()
+        place = bindings[0].get_outputs()[0].data_ptr()
         call()
-        assert first == bindings[0].get_outputs()[0].data_ptr()
-        assert place in (None, first)
+        assert place == bindings[0].get_outputs()[0].data_ptr()
         np.testing.assert_array_equal(session.run(pixels), bindings[0].copy_outputs_to_cpu()[0])
 
 
@@ -188,67 +205,3 @@ def test_bytes_that_were_checked_are_run(own_run: Path, sample: Dataset) -> None
     artifact.path.write_bytes(b"replaced")
     with open_session(artifact, CPU) as session:
         assert session.run(sample.test.pixels[:1]).shape == (1, 10)
-
-
-# Models of others: nothing is known but what onnxruntime tells.
-
-
-def foreign(shape: list[int | str], element: int, nodes: list[Any], outputs: list[Any]) -> ForeignModel:
-    """A model with one input `x`, without manifest and seal."""
-    helper = onnx.helper
-    graph = helper.make_graph(nodes, "graph", [helper.make_tensor_value_info("x", element, shape)], outputs)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
-    return ForeignModel(path=Path("foreign.onnx"), content=model.SerializeToString())
-
-
-def doubling(shape: list[int | str], element: int) -> ForeignModel:
-    """A model that computes y = x + x."""
-    y = onnx.helper.make_tensor_value_info("y", element, None)
-    return foreign(shape, element, [onnx.helper.make_node("Add", ["x", "x"], ["y"])], [y])
-
-
-@pytest.mark.parametrize("batch", [1, 4])
-@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "int8", "int32", "int64", "uint8"])
-def test_foreign_model(dtype: str, batch: int, bindings: list[Any]) -> None:
-    """A model of any numeric type is run and bound by what onnxruntime tells about it."""
-    model = doubling(["batch", 3, 5], onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
-    x = np.arange(batch * 15).reshape(batch, 3, 5).astype(dtype)
-    with open_session(model, default_spec(model)) as session:
-        assert [TensorSpec("x", dtype, ["batch", 3, 5])] == session.inputs
-        assert x.dtype == session.run(x).dtype
-        np.testing.assert_array_equal(x + x, session.run(x))
-        session.bind(x)()
-        np.testing.assert_array_equal(x + x, bindings[0].get_outputs()[0].numpy())
-
-
-def test_foreign_model_with_two_outputs(bindings: list[Any]) -> None:
-    """The first output is the answer; the timed call computes all of them."""
-    helper, element = onnx.helper, onnx.TensorProto.FLOAT
-    nodes = [helper.make_node("Add", ["x", "x"], ["sum"]), helper.make_node("Mul", ["x", "x"], ["square"])]
-    outputs = [helper.make_tensor_value_info(name, element, None) for name in ("square", "sum")]
-    x = np.array([[1.0, 3.0]], np.float32)
-    with open_session(model := foreign([1, 2], element, nodes, outputs), default_spec(model)) as session:
-        assert [TensorSpec("x", "float32", [1, 2])] == session.inputs
-        np.testing.assert_array_equal([[1, 9]], session.run(x))
-        session.bind(x)()
-        assert [output.tolist() for output in bindings[0].copy_outputs_to_cpu()] == [[[1, 9]], [[2, 6]]]
-
-
-def test_open_dimensions_have_a_word() -> None:
-    """A dimension that is open and has no name is told from one of a known size."""
-    model = doubling([None, 2], onnx.TensorProto.FLOAT)  # type: ignore[list-item]
-    with open_session(model, default_spec(model)) as session:
-        assert session.inputs[0].shape == ["open", 2]
-
-
-def test_input_that_does_not_fit() -> None:
-    """An input of another shape or type is bad input, with both named, in a plain and in a bound run."""
-    model = doubling([2, 3], onnx.TensorProto.FLOAT)
-    with open_session(model, default_spec(model)) as session:
-        for x in (np.zeros((5, 3), np.float32), np.zeros((2, 3), np.int64)):
-            for act in (session.run, session.bind):
-                with pytest.raises(
-                    BadInput, match=rf"onnxruntime cannot run foreign.onnx on {x.dtype}\[., 3\]: "
-                ) as info:
-                    act(x)
-                assert "\n" not in str(info.value)

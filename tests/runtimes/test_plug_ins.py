@@ -72,6 +72,18 @@ def test_plug_in_that_does_not_load(module: str, reason: str, tmp_path: Path, mo
     assert found == why_absent(plug_in(package))
 
 
+def test_library_is_registered_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often it is asked about, a plug-in's library is registered once: a second time breaks the first."""
+    package = tmp_path.name.replace("_", "-")
+    (tmp_path / f"{package.replace('-', '_')}.py").write_text(f"def get_library_path(): return {package!r}")
+    monkeypatch.syspath_prepend(tmp_path)
+    registered: list[tuple[str, str]] = []
+    monkeypatch.setattr(onnxruntime, "register_execution_provider_library", lambda *names: registered.append(names))
+    for _ in range(3):
+        assert why_absent(plug_in(package)) == f"{package} finds none of its devices here (made-up devices)"
+    assert registered == [(f"{package}ExecutionProvider", package)]
+
+
 def test_classic_providers_have_no_plug_in_devices() -> None:
     """The CPU, which onnxruntime lists among plug-in devices, is opened as a classic provider."""
     assert devices_of(BY_OWN_NAME["CPUExecutionProvider"]) == []

@@ -31,10 +31,14 @@ def measure(
     *,
     stored: "BenchReport | None" = None,
     logs: Path | None = None,
+    started_s: float | None = None,
+    reserve_s: float = 0.0,
     progress: "Progress | None" = None,
 ) -> "BenchReport":
     """Quality and latency of every model in every setting, side by side; see `edgefashion.bench.suite.measure`."""
     # A worker imports this package too, and is timed while it does.
     from edgefashion.bench import suite
 
-    return suite.measure(request, data, stored=stored, logs=logs, progress=progress)
+    return suite.measure(
+        request, data, stored=stored, logs=logs, started_s=started_s, reserve_s=reserve_s, progress=progress
+    )

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from edgefashion.bench.bottleneck import explain
 from edgefashion.bench.ceilings import measure_ceilings
-from edgefashion.bench.energy import Meter, find_meter, measure_energy
+from edgefashion.bench.energy import find_meter, measure_energy
 from edgefashion.bench.launch import Worker, WorkerFailed
 from edgefashion.bench.loadgen import require_scenario, run_loadgen
-from edgefashion.bench.plan import cores_for
+from edgefashion.bench.plan import ON_CPU, cores_for
 from edgefashion.bench.profile import profile
 from edgefashion.bench.request import Request, Subject
 from edgefashion.bench.scenarios import CLOSED, sort_out
@@ -82,11 +82,11 @@ def _measure_all(request: Request, bench: Bench, labels: Sequence[str], found: A
     wanted = sort_out(request.scenarios)
     cells = [bench.plan.cell(label) for label in labels]
     subjects = [cell for cell in cells if cell.role == "subject" and cell.scenario == CLOSED]
-    meter = find_meter()
     ceilings = measure_ceilings(cores_for(subjects[0])) if request.profile and subjects else None
     for cell in subjects:
         try:
-            found.energy[cell.label] = _energy(meter, cell, bench)
+            if request.energy:
+                found.energy[cell.label] = _energy(cell, bench)
             found.sustained += [_sustained(seconds, cell, bench) for seconds in wanted.sustained_s]
             found.loadgen += [_loadgen(scenario, cell, bench) for scenario in wanted.loadgen]
             if ceilings is not None and bench.models[cell.artifact.sha256].format == "onnx":
@@ -95,7 +95,8 @@ def _measure_all(request: Request, bench: Bench, labels: Sequence[str], found: A
             found.failures.append(Failure(cell=cell.label, reason=str(error)))
 
 
-def _energy(meter: Meter | str, cell: Cell, bench: Bench) -> Energy:
+def _energy(cell: Cell, bench: Bench) -> Energy:
+    meter = find_meter(device="cpu" if cell.session.provider in ON_CPU else "gpu")
     if isinstance(meter, str):
         return Energy(joules_per_image=None, source=meter)
     bench.phase(f"energy of {cell.label}")
@@ -104,7 +105,8 @@ def _energy(meter: Meter | str, cell: Cell, bench: Bench) -> Energy:
         def run(seconds: float) -> int:
             calls, end_s = 0, time.monotonic() + seconds
             while time.monotonic() < end_s:
-                calls += len(worker.block().samples_ns) * worker.ready.calls_per_sample
+                block = worker.block()
+                calls += block.settling_calls + len(block.samples_ns) * worker.ready.calls_per_sample
             return calls
 
         return measure_energy(meter, run, images_per_call=cell.batch)

@@ -20,6 +20,9 @@ from edgefashion.runtimes import RUNTIMES, is_installed, load_runtime, resolve_p
 
 NULL_MODEL = Path(__file__).parent / "null.onnx"
 
+ON_CPU = ("CPUExecutionProvider", "cpu")
+"""Own names of the providers that compute on the processor."""
+
 _ROUNDS = 6
 _BLOCK_S = 0.03
 _MIN_GENERATIONS = 10
@@ -94,6 +97,9 @@ def _check_settings(request: Request) -> None:
     if not 0 < request.budget_s < math.inf:
         raise UsageError(f"a budget of {request.budget_s} s was asked for: expected more than 0 and an end")
     sort_out(request.scenarios)
+    for name in request.options:
+        if name not in _runtimes(request) and not any(_knows(runtime, name) for runtime in _runtimes(request)):
+            raise UsageError(f"options for {name!r}: expected the name of a runtime or provider that is measured")
     _check_providers(_runtimes(request), request.providers)
 
 
@@ -155,12 +161,21 @@ def _specs(model: Subject, request: Request) -> list[SessionSpec]:
                     provider=provider,
                     threads=count,
                     spinning=request.spinning,
-                    options=dict(request.options),
+                    options=_options(request, runtime, provider),
                     allow_partial=request.allow_partial,
                 )
                 for provider, count in product(own, dict.fromkeys(request.threads))
             ]
     return found
+
+
+def _options(request: Request, runtime: str, provider: str) -> dict[str, str]:
+    """The settings under the runtime's name, then those under the provider's."""
+    merged: dict[str, str] = {}
+    for name, settings in request.options.items():
+        if name == runtime or (_knows(runtime, name) and resolve_provider(runtime, name) == provider):
+            merged |= settings
+    return merged
 
 
 def _names(models: Sequence[ArtifactInfo]) -> dict[str, str]:
@@ -227,10 +242,13 @@ def _copy_of(reference: Cell, role: Role) -> Cell:
 
 def _overhead_cells(reference: Cell) -> list[Cell]:
     """What calling costs: a model that does nothing, and the reference through the call that everybody writes."""
+    # Other providers take no such node.
+    on_cpu = SessionSpec("onnxruntime", resolve_provider("onnxruntime", "cpu"), threads=reference.session.threads)
     null = msgspec.structs.replace(
         reference,
-        label=_label("null model", reference.session, 1, CLOSED),
+        label=_label("null model", on_cpu, 1, CLOSED),
         artifact=open_model(NULL_MODEL).info,
+        session=on_cpu,
         batch=1,
         reference=reference.label,
         role="null model",

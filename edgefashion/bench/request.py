@@ -20,7 +20,7 @@ class Request:
         baselines: Models that a gate compares with, matched by variant.
         runtimes: Names of runtimes; all that are installed and take part by default.
         providers: Names as a person writes them. A runtime may lack a provider that another one has.
-        options: Settings for the execution provider, in its own spelling.
+        options: Settings by the name of the runtime or execution provider that they are for, in its own spelling.
         threads: Intra-op thread counts.
         batches: Pictures a call.
         scenarios: closed, paced:N or batch.
@@ -28,6 +28,7 @@ class Request:
         spinning: Whether idle pool threads may burn a core.
         allow_partial: Whether a provider may leave nodes to another one.
         profile: Whether to show where the time goes, operator by operator, after everything is timed.
+        energy: Whether to measure joules a picture after everything is timed, about six seconds a model.
         overhead_cells: Whether the null model and the naive call are measured beside the rest.
         budget_s: Seconds that the measurement may take.
         seed: Decides inputs, and the order of launches and blocks.
@@ -37,7 +38,7 @@ class Request:
     baselines: Sequence[Subject] = ()
     runtimes: Sequence[str] | None = None
     providers: Sequence[str] = ("cpu",)
-    options: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     threads: Sequence[int] = (1,)
     batches: Sequence[int] = (1,)
     scenarios: Sequence[str] = ("closed",)
@@ -45,6 +46,7 @@ class Request:
     spinning: bool = False
     allow_partial: bool = False
     profile: bool = False
+    energy: bool = False
     overhead_cells: bool = True
     budget_s: float = 60.0
     seed: int = 0

@@ -103,13 +103,18 @@ def time_paced(
     return samples
 
 
-def settle(calls: Calls, *, at_most_s: float, clock: Clock = time.perf_counter_ns) -> None:
-    """Twenty calls that nobody looks at, or fewer once the time is up: caches are cold after a stop."""
+def settle(calls: Calls, *, at_most_s: float, clock: Clock = time.perf_counter_ns) -> int:
+    """Twenty calls that nobody looks at, or fewer once the time is up: caches are cold after a stop.
+
+    Returns:
+        How many they were.
+    """
     end = clock() + int(at_most_s * 1e9)
     for index in range(MIN_CALLS):
         calls[index % len(calls)]()
         if clock() >= end:
-            return
+            return index + 1
+    return MIN_CALLS
 
 
 def warm_up(calls: Calls, *, cap_s: float, clock: Clock = time.perf_counter_ns) -> WarmUp:

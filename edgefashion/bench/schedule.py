@@ -69,7 +69,7 @@ class Raw:
 GenerationDone = Callable[[int, float, Medians], None]
 
 
-def run_schedule(plan: Plan, tools: Tools, done: GenerationDone, *, started_s: float) -> Raw:
+def run_schedule(plan: Plan, tools: Tools, done: GenerationDone, *, started_s: float, reserve_s: float = 0.0) -> Raw:
     """Run generations until every cell is precise or the budget is spent; two at least.
 
     Args:
@@ -77,6 +77,7 @@ def run_schedule(plan: Plan, tools: Tools, done: GenerationDone, *, started_s: f
         tools: What to measure it with.
         done: Is told after each generation: its number, the seconds spent, and the medians so far.
         started_s: When the budget began, by the clock of `tools`.
+        reserve_s: Seconds at the end of the budget that are for what comes after.
 
     Returns:
         Everything that was measured; a cell whose worker failed is left out of the following generations. Ctrl-C
@@ -86,7 +87,7 @@ def run_schedule(plan: Plan, tools: Tools, done: GenerationDone, *, started_s: f
     raw = Raw()
     try:
         for generation in range(plan.max_generations):
-            left_s = plan.budget_s - (tools.clock() - started_s)
+            left_s = plan.budget_s - reserve_s - (tools.clock() - started_s)
             labels = choose(plan, raw, generation=generation, left_s=left_s, free_bytes=tools.free_bytes())
             if not labels:
                 break
@@ -164,7 +165,8 @@ def _run_generation(
             _launch(label, generation, workers[label], blocks[label], started_s=begun_s[label] - started_s)
             for label in blocks
         ]
-        raw.placements |= {label: workers[label].ready.placement for label in blocks}
+        for label in blocks:
+            raw.placements[label] = workers[label].ready.placement or raw.placements[label]
     raw.canaries.append(Canary(generation=generation, started_s=canary_s, spins_ns=spins_ns))
     raw.launches += launches
     for launch in launches:

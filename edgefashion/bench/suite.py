@@ -12,16 +12,16 @@ import numpy as np
 from edgefashion import environment
 from edgefashion.artifact import open_model
 from edgefashion.bench.afterwards import Bench, check_request, measure_afterwards
-from edgefashion.bench.analyse import Medians, comparisons
+from edgefashion.bench.analyse import Medians, comparisons, launches_of
 from edgefashion.bench.baseline import pairs_of, stored_pairs
 from edgefashion.bench.canary import spin_ns
 from edgefashion.bench.gate import Pair, judge
 from edgefashion.bench.host import HostWatch
 from edgefashion.bench.isolation import pinned
 from edgefashion.bench.launch import Launched, Worker
-from edgefashion.bench.noise import judge_noise
+from edgefashion.bench.noise import interruptions_per_call, judge_noise
 from edgefashion.bench.operating import compare_points
-from edgefashion.bench.plan import NULL_MODEL, cores_for, make_plan
+from edgefashion.bench.plan import NULL_MODEL, ON_CPU, cores_for, make_plan
 from edgefashion.bench.request import Request, Subject
 from edgefashion.bench.results import disturbed_share, results_of
 from edgefashion.bench.scenarios import period_s
@@ -32,7 +32,6 @@ from edgefashion.bench.worker import Job
 from edgefashion.data import Dataset
 from edgefashion.records import BenchReport, Cell, Gate, Plan
 
-_ON_CPU = ("CPUExecutionProvider", "cpu")
 _SHORTEST_TIMEOUT_S, _LONGEST_TIMEOUT_S = 20.0, 120.0
 
 
@@ -74,6 +73,8 @@ def measure(
     *,
     stored: BenchReport | None = None,
     logs: Path | None = None,
+    started_s: float | None = None,
+    reserve_s: float = 0.0,
     progress: Progress | None = None,
 ) -> BenchReport:
     """Quality and latency of every model in every setting, side by side.
@@ -88,6 +89,8 @@ def measure(
         data: Its test pictures give quality and inputs; needed as soon as one of the models is an artifact.
         stored: A baseline of which only figures are left: the gate gives advice, no proof.
         logs: Folder for the logs of MLPerf LoadGen; a temporary one by default.
+        started_s: When the budget began, by the monotonic clock; now by default.
+        reserve_s: Seconds at the end of the budget that are for what the caller does afterwards.
         progress: Is told what happens.
 
     Raises:
@@ -95,7 +98,7 @@ def measure(
         BadInput: A model cannot be opened or fed.
         NotAvailable: A provider is unknown, absent, or did not get every node.
     """
-    started_s = time.monotonic()
+    started_s = time.monotonic() if started_s is None else started_s
     progress = progress or Silent()
     check_request(request)
     plan = make_plan(request)
@@ -106,7 +109,7 @@ def measure(
         folder = Path(name)
         jobs = _jobs(plan, models, truths, folder)
         watch = HostWatch.start()
-        raw = run_schedule(plan, _tools(plan, jobs), progress.generation, started_s=started_s)
+        raw = run_schedule(plan, _tools(plan, jobs), progress.generation, started_s=started_s, reserve_s=reserve_s)
         host = watch.stop()
         bench = Bench(plan, models, jobs, folder, logs or folder, progress.phase)
         healthy = [] if raw.interrupted else [label for label in raw.medians if label not in raw.failed]
@@ -116,6 +119,7 @@ def measure(
         host=host,
         canaries=raw.canaries,
         disturbed_share=disturbed_share(raw),
+        interruptions=interruptions_per_call(launches_of(plan.reference, raw.launches)),
         reference_medians_s=np.array(list(raw.medians.get(plan.reference, {}).values())),
         duplicate=compared[plan.duplicate].ratio if plan.duplicate in compared else None,
     )
@@ -130,7 +134,7 @@ def measure(
         results=results,
         failures=[*raw.failures, *after.failures],
         noise=noise,
-        warnings=warnings_about(plan, results, noise),
+        warnings=warnings_about(plan, results),
         rooflines=after.rooflines,
         loadgen=after.loadgen,
         sustained=after.sustained,
@@ -207,6 +211,6 @@ def _job(cell: Cell, plan: Plan, models: Mapping[str, Subject], truths: Mapping[
         paced_s=period_s(cell.scenario),
         warmup_cap_s=plan.warmup_cap_s,
         # A GPU's driver maps far more addresses than there is memory.
-        memory_limit_bytes=psutil.virtual_memory().available if cell.session.provider in _ON_CPU else None,
+        memory_limit_bytes=psutil.virtual_memory().available if cell.session.provider in ON_CPU else None,
         spawned_ns=0,
     )

@@ -1,6 +1,6 @@
 """What each model answers before anything is timed: quality on all pictures, outputs that workers are held to."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,7 +67,7 @@ def find_truths(
             logits = run_all(session, data.test.pixels)
             # Run as they will be timed: a dynamically quantized model's answer to a picture depends on
             # the other pictures of its batch.
-            outputs = {batch: _outputs(session.run, drawn) for batch, drawn in inputs.items()}
+            outputs = {batch: np.stack([session.run(each) for each in drawn]) for batch, drawn in inputs.items()}
         truths[key(cell)] = Truth(
             quality=measure_quality(logits, data.test.labels, data.labels),
             decisions=logits.argmax(axis=1).astype(np.uint8),
@@ -87,7 +87,3 @@ def _try_foreign(model: ForeignModel, cell: Cell, *, seed: int) -> None:
     """Open a model of which nothing is known: what would fail in every launch is an error before the first one."""
     with open_session(model, cell.session) as session:
         made_for(session, batch=cell.batch, seed=seed)
-
-
-def _outputs(run: Callable[[Pixels], Logits], batches: Sequence[Pixels]) -> Logits:
-    return np.stack([run(batch) for batch in batches])

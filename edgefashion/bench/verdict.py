@@ -14,13 +14,13 @@ def rank(label: str, plan: Plan, compared: Mapping[str, Comparison], noise: Nois
 
     The duplicate of the reference is the same model in the same setting. If the run was disturbed, a difference
     of the size between the two is what this machine makes out of nothing, and no other cell is ranked by it. Where
-    the noise makes the measurement invalid nothing is ranked.
+    the noise makes the measurement invalid nothing is ranked, and the null model never is.
     """
     if label == plan.cell(label).reference:
         return "reference"
     if label not in compared or plan.duplicate not in compared:
         return "not enough launches"
-    if noise.level == "invalid":
+    if noise.level == "invalid" or plan.cell(label).role == "null model":
         return "not ranked"
     ratio, copy = compared[label].ratio, compared[plan.duplicate].ratio
     floor = abs(math.log(copy.value)) if is_disturbed(copy) and label != plan.duplicate else 0.0
@@ -46,7 +46,7 @@ def is_disturbed(duplicate: Interval) -> bool:
     return not duplicate.low <= 1 <= duplicate.high or abs(duplicate.value - 1) > DUPLICATE_TOLERANCE
 
 
-def warnings_about(plan: Plan, results: Sequence[CellResult], noise: Noise) -> list[str]:
+def warnings_about(plan: Plan, results: Sequence[CellResult]) -> list[str]:
     """Sentences that belong above the table."""
     said: list[str] = []
     by_cell = {result.cell: result for result in results}
@@ -57,8 +57,6 @@ def warnings_about(plan: Plan, results: Sequence[CellResult], noise: Noise) -> l
             f"the machine was disturbed: two copies of the reference differ by {abs(ratio.value - 1):.1%} "
             f"(95 % interval of their ratio {ratio.low:.3f} to {ratio.high:.3f}); smaller differences mean nothing"
         )
-    if noise.level == "invalid":
-        said.append(f"nothing is ranked, the noise makes the measurement invalid: {'; '.join(noise.reasons)}")
     said += _labelled(results, "no_steady_state", "no steady state in most warm-ups")
     said += _labelled(
         results, "imprecise", f"imprecise (an interval wider than ±{plan.precision:.0%}); a larger --budget helps"

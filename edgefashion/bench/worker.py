@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -57,7 +58,7 @@ class Ready(Record, frozen=True):
     warmup_calls: int
     warmup_ns: list[int]
     calls_per_sample: int
-    placement: Placement
+    placement: Placement | None  # None but in the first launch of a job: finding out may take a profile
 
 
 class Block(Record, frozen=True):
@@ -65,6 +66,7 @@ class Block(Record, frozen=True):
 
     samples_ns: list[int]
     switches: int
+    settling_calls: int = 0  # before the first sample
 
 
 class Broken(Record, frozen=True):
@@ -151,7 +153,7 @@ def prepare(job: Job, entered_ns: int) -> tuple[Calls, Ready]:
         warmup_calls=warm.calls,
         warmup_ns=warm.sub_blocks_ns,
         calls_per_sample=warm.calls_per_sample if job.paced_s is None else 1,
-        placement=session.placement,
+        placement=_placement(session, Path(job.outputs).with_name("placed")),
     )
 
 
@@ -173,8 +175,14 @@ def _made(session: "Session", job: Job) -> Any:
 def _calls(session: "Session", inputs: Any, *, naive: bool) -> Calls:
     if not naive:
         return [session.bind(batch) for batch in inputs]
-    run = session.run
-    return [lambda batch=batch: run(batch) for batch in inputs]
+    return [partial(session.run, batch) for batch in inputs]
+
+
+def _placement(session: "Session", mark: Path) -> Placement | None:
+    if mark.exists():
+        return None
+    mark.touch()
+    return session.placement
 
 
 def _check(outputs: Any, expected_path: Path) -> None:
@@ -200,15 +208,15 @@ def _check(outputs: Any, expected_path: Path) -> None:
 
 def _block(calls: Calls, job: Job, calls_per_sample: int) -> Block:
     if job.paced_s is None:
-        settle(calls, at_most_s=job.block_s)
+        settling_calls = settle(calls, at_most_s=job.block_s)
     else:
-        time_paced(calls, period_s=job.paced_s, count=1)
+        settling_calls = len(time_paced(calls, period_s=job.paced_s, count=1))
     before = isolation.involuntary_switches()
     if job.paced_s is None:
         samples_ns = time_block(calls, seconds=job.block_s, calls_per_sample=calls_per_sample)
     else:
         samples_ns = time_paced(calls, period_s=job.paced_s, count=_PACED_CALLS)
-    return Block(samples_ns=samples_ns, switches=isolation.involuntary_switches() - before)
+    return Block(samples_ns, isolation.involuntary_switches() - before, settling_calls)
 
 
 def _timed(work: Callable[[], Any]) -> tuple[Any, float]:

@@ -1,5 +1,6 @@
 """`edgefashion bench`."""
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from edgefashion.bench.request import Subject
     from edgefashion.records import BenchReport
 
+# What starting up, drawing and writing the results take here; of a small budget no more than this share.
+_REPORT_S, _REPORT_SHARE = 4.0, 0.1
+
 
 def bench(
     models: ArtifactsArgument = None,
@@ -23,7 +27,10 @@ def bench(
     ] = None,
     option: Annotated[
         list[str] | None,
-        typer.Option(metavar="KEY=VALUE", help="A setting of the execution provider; may be given more than once."),
+        typer.Option(
+            metavar="NAME.KEY=VALUE",
+            help="A setting for the provider or runtime NAME, as in webgpu.device=gpu; may be given more than once.",
+        ),
     ] = None,
     allow_partial: Annotated[
         bool, typer.Option("--allow-partial", help="Measure a model although the provider leaves nodes to another one.")
@@ -55,7 +62,8 @@ def bench(
         str | None, typer.Option(help="Variant that ratios refer to. Default: the first float32 model.")
     ] = None,
     budget: Annotated[
-        float, typer.Option(metavar="SECONDS", help="Time for quality and latency; ends earlier when all is precise.")
+        float,
+        typer.Option(metavar="SECONDS", help="Time for quality, latency and report; ends earlier when all is precise."),
     ] = 60.0,
     baseline: Annotated[
         str | None,
@@ -67,6 +75,9 @@ def bench(
     ] = None,
     profile: Annotated[
         bool, typer.Option("--profile", help="Also show where the time goes, operator by operator (ONNX models).")
+    ] = False,
+    energy: Annotated[
+        bool, typer.Option("--energy", help="Also measure joules a picture, where this machine has a counter.")
     ] = False,
     plan: Annotated[
         bool, typer.Option("--plan", help="Print the cells and the time they take; measure nothing.")
@@ -97,6 +108,7 @@ def bench(
     from edgefashion.files import locked
     from edgefashion.records import BenchReport
 
+    started_s = time.monotonic()
     step_summary = console.step_summary() if summary else None
     found = runs.resolve_models(models or [])
     compared = find_baseline(baseline) if baseline else []
@@ -113,6 +125,7 @@ def bench(
         scenarios=scenario or ["closed"],
         reference=reference,
         profile=profile,
+        energy=energy,
         budget_s=budget,
         seed=seed,
     )
@@ -130,6 +143,8 @@ def bench(
                 split,
                 stored=compared if isinstance(compared, BenchReport) else None,
                 logs=folder / runs.LOADGEN,
+                started_s=started_s,
+                reserve_s=min(_REPORT_S, _REPORT_SHARE * budget),
                 progress=progress,
             )
         page = save_results(result, folder, home=home)
@@ -166,18 +181,22 @@ def leave_as(result: "BenchReport") -> None:
     raise CheckFailed(first) if result.gate.verdict == "FAIL" and result.gate.paired else Inconclusive(first)
 
 
-def parse_options(pairs: list[str]) -> dict[str, str]:
-    """Settings from KEY=VALUE.
+def parse_options(texts: list[str]) -> dict[str, dict[str, str]]:
+    """Settings by the name that they are for, from NAME.KEY=VALUE.
 
     Raises:
         UsageError: One of them has another form.
     """
     from edgefashion.errors import UsageError
 
-    for pair in pairs:
-        if not pair.partition("=")[0] or "=" not in pair:
-            raise UsageError(f"--option {pair!r}: expected KEY=VALUE")
-    return {key: value for key, _, value in (pair.partition("=") for pair in pairs)}
+    found: dict[str, dict[str, str]] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        name, dot, setting = key.partition(".")
+        if not (name and dot and setting and equals):
+            raise UsageError(f"--option {text!r}: expected NAME.KEY=VALUE, as in webgpu.device=gpu")
+        found.setdefault(name, {})[setting] = value
+    return found
 
 
 def show_plan(request: "Request") -> None:

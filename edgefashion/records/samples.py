@@ -53,7 +53,7 @@ class HostLoad(Record, frozen=True):
     """What the machine did to the measurement between its begin and its end; None where the system does not tell."""
 
     wall_s: float
-    steal_share: float | None  # of the processors' time, taken by other guests of the hypervisor
+    steal_share: float | None  # of the processors' time with work: taken by other guests of the hypervisor
     pressure_share: float | None  # of the wall time in which some task waited for a processor (PSI)
     throttled_share: float | None  # of the wall time in which the cgroup was held back
     throttled_periods: int | None

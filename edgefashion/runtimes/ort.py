@@ -23,6 +23,7 @@ from edgefashion.runtimes.providers import BUILDS, BY_OWN_NAME, CPU, TABLE
 
 PACKAGE = next(filter(installed, BUILDS), BUILDS[0])
 FORMATS = ("onnx",)
+START_S = 0.4
 PROVIDERS = {provider.name: provider.own_name for provider in TABLE}
 
 _FATAL_ONLY = 4

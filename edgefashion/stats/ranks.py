@@ -52,7 +52,7 @@ def smallest_sample_for(quantile: float, *, confidence: float = 0.95) -> int:
     return int(np.ceil(log((1 - confidence) / 2) / log(tail)))
 
 
-def percentile(values: NDArray[np.int64], quantile: float) -> float | None:
+def percentile(values: NDArray[np.int64] | Floats, quantile: float) -> float | None:
     """The sample quantile of `values` (int64[n]), or None where n is too small to bound it."""
     if len(values) < smallest_sample_for(quantile):
         return None

@@ -36,6 +36,7 @@ FAKES = Path(__file__).parent / "bench" / "fakes"
 MODEL = ROOT / "exported" / "seed-reference" / "fp32.onnx"
 RUNS = 26
 SLOWER = "0.03"
+FINE = 0.025
 
 replace = msgspec.structs.replace
 
@@ -139,11 +140,16 @@ def in_words(count: int, total: int) -> str:
     return f"{count} of {total} ({count / total:.1%}, exact 95 % interval {interval.low:.1%} to {interval.high:.1%})"
 
 
+def say(words: str) -> None:
+    """What the documents quote."""
+    print(words)  # noqa: T201 - shown by -rP
+
+
 def test_identical_cells_are_told_apart_at_the_nominal_rate(found: Found) -> None:
     """Of at least 100 comparisons, the share of intervals that exclude 1 agrees with one in twenty."""
     excluding = sum(not each.ratio.low <= 1 <= each.ratio.high for each in found.same)
     widths = np.median([each.ratio.relative_half_width for each in found.same])
-    print(f"intervals that exclude 1: {in_words(excluding, len(found.same))}; median half-width {widths:.2%}")  # noqa: T201 - for the documents
+    say(f"intervals that exclude 1: {in_words(excluding, len(found.same))}; median half-width {widths:.2%}")
     assert len(found.same) >= 100
     assert binomtest(excluding, len(found.same), 0.05).pvalue > 0.001
 
@@ -152,21 +158,26 @@ def test_identical_cells_fail_the_gate_no_more_often_than_it_says(found: Found) 
     """False alarms are no more than the level of 2.5 % allows."""
     verdicts = [each.verdict for each in found.same]
     for verdict in ("PASS", "INCONCLUSIVE", "FAIL"):
-        print(f"{verdict}: {in_words(verdicts.count(verdict), len(verdicts))}")  # noqa: T201 - for the documents
+        say(f"{verdict}: {in_words(verdicts.count(verdict), len(verdicts))}")
     assert binomtest(verdicts.count("FAIL"), len(verdicts), 0.025, alternative="greater").pvalue > 0.001
 
 
 def test_a_slowdown_of_three_percent_is_found(found: Found) -> None:
-    """Where a run says of itself that it finds 3 %, it does in 95 of 100; no run calls it as fast as before.
+    """Its interval covers 3 %, no run calls it as fast as before, and runs that are fine enough find it.
 
-    On a machine too noisy for any run to promise that, there is nothing to prove.
+    A run is fine enough if it says of itself that 2.5 % would be found. Where no run is, the machine is too noisy.
     """
-    promising = [each for each in found.slower if each.detectable_slowdown <= float(SLOWER)]
-    failing = sum(each.verdict == "FAIL" for each in promising)
-    ratio = np.median([each.ratio.value for each in found.slower])
-    print(f"3 % found in {failing} of {len(promising)} runs that promise it, of {len(found.slower)}; ratio {ratio:.4f}")  # noqa: T201 - for the documents
+    total = len(found.slower)
+    missing = sum(not each.ratio.low <= 1 + float(SLOWER) <= each.ratio.high for each in found.slower)
     passing = sum(each.verdict == "PASS" for each in found.slower)
-    assert binomtest(passing, len(found.slower), 0.025, alternative="greater").pvalue > 0.001
-    if not promising:
-        pytest.skip("this machine is too noisy: no run promises to find 3 %")
-    assert binomtest(failing, len(promising), 0.95, alternative="less").pvalue > 0.001
+    fine = [each for each in found.slower if each.detectable_slowdown <= FINE]
+    failing = sum(each.verdict == "FAIL" for each in fine)
+    ratio = np.median([each.ratio.value for each in found.slower])
+    say(f"a slowdown of 3 % is measured as ×{ratio:.4f}; intervals that miss it: {in_words(missing, total)}")
+    everywhere = sum(each.verdict == "FAIL" for each in found.slower)
+    say(f"it FAILs in {everywhere} of {total} runs, and in {failing} of the {len(fine)} that are fine enough")
+    assert binomtest(missing, total, 0.05, alternative="greater").pvalue > 0.001
+    assert binomtest(passing, total, 0.025, alternative="greater").pvalue > 0.001
+    if not fine:
+        pytest.skip("this machine is too noisy: no run promises to find 2.5 %")
+    assert binomtest(failing, len(fine), 0.95, alternative="less").pvalue > 0.001

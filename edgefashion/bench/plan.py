@@ -98,7 +98,7 @@ def _check_settings(request: Request) -> None:
         raise UsageError(f"a budget of {request.budget_s} s was asked for: expected more than 0 and an end")
     sort_out(request.scenarios)
     for name in request.options:
-        if name not in _runtimes(request) and not any(_knows(runtime, name) for runtime in _runtimes(request)):
+        if not any(_is_meant(name, runtime, own) for runtime in _runtimes(request) for own in _own(request, runtime)):
             raise UsageError(f"options for {name!r}: expected the name of a runtime or provider that is measured")
     _check_providers(_runtimes(request), request.providers)
 
@@ -154,7 +154,6 @@ def _specs(model: Subject, request: Request) -> list[SessionSpec]:
     found = []
     for runtime in runtimes_for(model):
         if runtime in _runtimes(request):
-            own = dict.fromkeys(resolve_provider(runtime, name) for name in request.providers if _knows(runtime, name))
             found += [
                 SessionSpec(
                     runtime=runtime,
@@ -164,18 +163,29 @@ def _specs(model: Subject, request: Request) -> list[SessionSpec]:
                     options=_options(request, runtime, provider),
                     allow_partial=request.allow_partial,
                 )
-                for provider, count in product(own, dict.fromkeys(request.threads))
+                for provider, count in product(_own(request, runtime), dict.fromkeys(request.threads))
             ]
     return found
 
 
+def _own(request: Request, runtime: str) -> list[str]:
+    """The runtime's own names of those providers that it knows."""
+    known = [resolve_provider(runtime, name) for name in request.providers if _knows(runtime, name)]
+    return list(dict.fromkeys(known))
+
+
 def _options(request: Request, runtime: str, provider: str) -> dict[str, str]:
     """The settings under the runtime's name, then those under the provider's."""
-    merged: dict[str, str] = {}
+    merged = dict(request.options.get(runtime, {}))
     for name, settings in request.options.items():
-        if name == runtime or (_knows(runtime, name) and resolve_provider(runtime, name) == provider):
+        if name != runtime and _is_meant(name, runtime, provider):
             merged |= settings
     return merged
+
+
+def _is_meant(name: str, runtime: str, provider: str) -> bool:
+    """Whether a person who writes `name` means this runtime, or this provider of it."""
+    return name == runtime or (_knows(runtime, name) and resolve_provider(runtime, name) == provider)
 
 
 def _names(models: Sequence[ArtifactInfo]) -> dict[str, str]:

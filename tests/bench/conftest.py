@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from edgefashion.artifact import Artifact, open_artifact
+from edgefashion.artifact import Artifact, open_artifact, open_model
 from edgefashion.bench import analyse
 from edgefashion.bench.worker import Job
 from edgefashion.data import Dataset
@@ -21,6 +21,7 @@ from edgefashion.records import (
     Comparison,
     Interval,
     Launch,
+    Manifest,
     Memory,
     Placement,
     Plan,
@@ -206,3 +207,33 @@ def job(committed: Artifact, sample: Dataset, tmp_path: Path) -> Job:
         memory_limit_bytes=None,
         spawned_ns=0,
     )
+
+
+@pytest.fixture
+def foreign_job(job: Job, tmp_path: Path) -> Callable[[Path], Job]:
+    """A job for a model of which nothing is known: its inputs are made, and its first answers are kept."""
+    (tmp_path / "foreign").mkdir()
+
+    def make(path: Path) -> Job:
+        return msgspec.structs.replace(
+            job,
+            artifact=str(path),
+            sha256=open_model(path).sha256,
+            inputs=None,
+            outputs=str(tmp_path / "foreign" / "outputs.npy"),
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def artifact(manifest: Manifest) -> Callable[..., Artifact]:
+    """Make an artifact of a variant; of which only its manifest and its digest may be looked at."""
+
+    def make(variant: str, content: bytes = b"", **changes: object) -> Artifact:
+        kind = "safetensors" if variant == "pytorch" else "onnx"
+        suffix = ".safetensors" if variant == "pytorch" else ".onnx"
+        own = msgspec.structs.replace(manifest, variant=variant, format=kind, **changes)
+        return Artifact(Path(variant + suffix), own, content or variant.encode())
+
+    return make

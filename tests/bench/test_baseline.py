@@ -7,6 +7,7 @@ from shutil import copy
 import msgspec
 import numpy as np
 import pytest
+from plans import planned
 
 from edgefashion import runs
 from edgefashion.artifact import Artifact, ForeignModel, from_content
@@ -15,7 +16,7 @@ from edgefashion.bench.baseline import find_baseline, pairs_of, stored_pairs
 from edgefashion.bench.plan import make_plan
 from edgefashion.bench.truth import Truth, key
 from edgefashion.errors import BadInput
-from edgefashion.records import BenchReport, Cell, HostLoad, Launch, Manifest, Noise, Plan, TrainingReport
+from edgefashion.records import BenchReport, Cell, HostLoad, Launch, Noise, Plan, TrainingReport
 
 LABELS = np.array([0, 1, 2, 3], np.uint8)
 
@@ -32,17 +33,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sealed_files: dict[str
     for name, content in sealed_files.items():
         (folder / name).write_bytes(content)
     return folder
-
-
-@pytest.fixture
-def model(manifest: Manifest) -> Callable[..., Artifact]:
-    """Make an artifact of which only the manifest and the digest are looked at."""
-
-    def make(variant: str, content: bytes = b"") -> Artifact:
-        own = replace(manifest, variant=variant, format="onnx")
-        return Artifact(Path(f"{variant}.onnx"), own, content or variant.encode())
-
-    return make
 
 
 @pytest.fixture
@@ -72,10 +62,6 @@ def report_of(training_report: TrainingReport, result_of) -> ReportMaker:
         )
 
     return make
-
-
-def plan_for(*models: Artifact, baselines: tuple[Artifact, ...] = (), **changes: object) -> Plan:
-    return make_plan(Request(models, baselines=baselines, overhead_cells=False, runtimes=["onnxruntime"], **changes))
 
 
 def launches_for(plan: Plan, launch_of, **pace_ns: int) -> list[Launch]:
@@ -125,10 +111,10 @@ def test_a_result_is_the_models_beside_it(home: Path, report_of: ReportMaker) ->
     assert len(found) == 2
 
 
-def test_a_result_whose_models_are_gone_is_itself(home: Path, tmp_path: Path, report_of: ReportMaker, model) -> None:
+def test_a_result_whose_models_are_gone_is_itself(home: Path, tmp_path: Path, report_of: ReportMaker, artifact) -> None:
     """One missing model is enough: half a baseline is none."""
     fp32 = from_content((home / "fp32.onnx").read_bytes(), Path("fp32.onnx"))
-    stored = report_of(plan_for(fp32, model("int8")), [])
+    stored = report_of(planned(fp32, artifact("int8")), [])
     for place in (home, tmp_path):
         stored.save(place / "bench.json", indent=0)
         found = find_baseline(str(place / "bench.json"))
@@ -136,10 +122,10 @@ def test_a_result_whose_models_are_gone_is_itself(home: Path, tmp_path: Path, re
         assert stored.plan == found.plan
 
 
-def test_only_subjects_of_a_result_are_its_models(home: Path, report_of: ReportMaker, model) -> None:
+def test_only_subjects_of_a_result_are_its_models(home: Path, report_of: ReportMaker, artifact) -> None:
     """What that one was itself compared with is nobody's baseline now, and neither is the null model."""
     fp32 = from_content((home / "fp32.onnx").read_bytes(), Path("fp32.onnx"))
-    request = Request([fp32], baselines=[model("fp32", b"older")], runtimes=["onnxruntime"])
+    request = Request([fp32], baselines=[artifact("fp32", b"older")], runtimes=["onnxruntime"])
     report_of(make_plan(request), []).save(home / "bench.json", indent=0)
     found = find_baseline(str(home / "bench.json"))
     assert isinstance(found, list)
@@ -155,9 +141,9 @@ def test_what_is_not_there_is_refused(home: Path, name: str) -> None:
         find_baseline(str(home / name))
 
 
-def test_what_is_damaged_is_refused(home: Path, report_of: ReportMaker, model) -> None:
+def test_what_is_damaged_is_refused(home: Path, report_of: ReportMaker, artifact) -> None:
     """A result that was edited, and a result of another kind."""
-    report_of(plan_for(model("fp32")), []).save(home / "bench.json", indent=0)
+    report_of(planned(artifact("fp32")), []).save(home / "bench.json", indent=0)
     path = home / "bench.json"
     path.write_bytes(path.read_bytes().replace(b'"budget_s":60', b'"budget_s":61'))
     for name in (path, home / runs.TRAINING):
@@ -182,9 +168,9 @@ def of_variant(plan: Plan, variant: str, role: str = "subject") -> Cell:
     return next(cell for cell in plan.cells if cell.artifact.variant == variant and cell.role == role)
 
 
-def test_pairs_hold_the_generations_that_both_have(model) -> None:
+def test_pairs_hold_the_generations_that_both_have(artifact) -> None:
     """In their order, as logarithms; a generation that one of them lacks is in neither."""
-    plan = plan_for(model("fp32"), baselines=(model("fp32", b"old"),))
+    plan = planned(artifact("fp32"), baselines=(artifact("fp32", b"old"),))
     mine, its = of_variant(plan, "fp32").label, of_variant(plan, "fp32", "baseline").label
     medians = {mine: {3: 4.0, 0: 1.0, 1: 2.0}, its: {0: 10.0, 2: 30.0, 3: 40.0}}
     (pair,) = pairs_of(plan, medians, {}, LABELS)
@@ -194,9 +180,11 @@ def test_pairs_hold_the_generations_that_both_have(model) -> None:
     assert pair.answers is None
 
 
-def test_only_candidates_with_a_baseline_of_their_own_are_pairs(model) -> None:
+def test_only_candidates_with_a_baseline_of_their_own_are_pairs(artifact) -> None:
     """A new variant, the baselines themselves and the copies are compared with the reference, and are no pairs."""
-    plan = plan_for(model("fp32"), model("int8"), baselines=(model("fp32", b"old"), model("fp16")), batches=[1, 8])
+    plan = planned(
+        artifact("fp32"), artifact("int8"), baselines=(artifact("fp32", b"old"), artifact("fp16")), batches=[1, 8]
+    )
     pairs = pairs_of(plan, {}, {}, None)
     assert [cell.label for cell in plan.cells if cell.role == "subject" and cell.artifact.variant == "fp32"] == [
         pair.cell for pair in pairs
@@ -205,14 +193,14 @@ def test_only_candidates_with_a_baseline_of_their_own_are_pairs(model) -> None:
     assert [pair.generations for pair in pairs] == [0, 0]
 
 
-def test_a_plan_without_baselines_has_no_pairs(model) -> None:
+def test_a_plan_without_baselines_has_no_pairs(artifact) -> None:
     """The reference is compared with nothing that a gate could judge."""
-    assert pairs_of(plan_for(model("fp32"), model("int8")), {}, {}, LABELS) == []
+    assert pairs_of(planned(artifact("fp32"), artifact("int8")), {}, {}, LABELS) == []
 
 
-def test_answers_are_those_of_each_member(model, truth) -> None:
+def test_answers_are_those_of_each_member(artifact, truth) -> None:
     """The candidate's own, the baseline's own, and the true classes."""
-    plan = plan_for(model("fp32"), baselines=(model("fp32", b"old"),))
+    plan = planned(artifact("fp32"), baselines=(artifact("fp32", b"old"),))
     candidate, baseline = of_variant(plan, "fp32"), of_variant(plan, "fp32", "baseline")
     truths = {key(candidate): truth(0, 1, 2, 9), key(baseline): truth(0, 9, 9, 9)}
     (pair,) = pairs_of(plan, {}, truths, LABELS.astype(np.int64))
@@ -222,9 +210,9 @@ def test_answers_are_those_of_each_member(model, truth) -> None:
     assert LABELS.tolist() == pair.answers.labels.tolist()
 
 
-def test_answers_need_both_members_and_the_pictures(model, truth) -> None:
+def test_answers_need_both_members_and_the_pictures(artifact, truth) -> None:
     """What one of them answers is no comparison."""
-    plan = plan_for(model("fp32"), baselines=(model("fp32", b"old"),))
+    plan = planned(artifact("fp32"), baselines=(artifact("fp32", b"old"),))
     candidate, baseline = of_variant(plan, "fp32"), of_variant(plan, "fp32", "baseline")
     both = {key(candidate): truth(0, 1, 2, 3), key(baseline): truth(0, 1, 2, 3)}
     for truths, labels in (
@@ -239,9 +227,12 @@ def test_answers_need_both_members_and_the_pictures(model, truth) -> None:
 # Pairs with stored figures
 
 
-def test_stored_pairs_are_of_the_same_variant_and_setting(model, launch_of, report_of: ReportMaker) -> None:
+def test_stored_pairs_are_of_the_same_variant_and_setting(artifact, launch_of, report_of: ReportMaker) -> None:
     """Every launch of both counts; what only one of them has measured, and copies, are left out."""
-    before, now = plan_for(model("fp32", b"old"), model("int8")), plan_for(model("fp32"), model("fp16"), batches=[1, 8])
+    before, now = (
+        planned(artifact("fp32", b"old"), artifact("int8")),
+        planned(artifact("fp32"), artifact("fp16"), batches=[1, 8]),
+    )
     stored = report_of(before, launches_for(before, launch_of, fp32=1000, int8=500))
     report = report_of(now, launches_for(now, launch_of, fp32=3000, fp16=700))
     (pair,) = stored_pairs(report, stored, LABELS)
@@ -251,16 +242,16 @@ def test_stored_pairs_are_of_the_same_variant_and_setting(model, launch_of, repo
 
 
 @pytest.mark.parametrize("changes", [{"spinning": True}, {"batches": [8]}, {"scenarios": ["paced:10"]}])
-def test_another_setting_is_no_counterpart(model, launch_of, report_of: ReportMaker, changes) -> None:
+def test_another_setting_is_no_counterpart(artifact, launch_of, report_of: ReportMaker, changes) -> None:
     """Times of different settings are different times."""
-    before, now = plan_for(model("fp32")), plan_for(model("fp32"), **changes)
+    before, now = planned(artifact("fp32")), planned(artifact("fp32"), **changes)
     stored = report_of(before, launches_for(before, launch_of, fp32=1000))
     assert stored_pairs(report_of(now, launches_for(now, launch_of, fp32=1000)), stored, LABELS) == []
 
 
-def test_a_cell_that_could_not_be_measured_is_no_pair(model, launch_of, report_of: ReportMaker) -> None:
+def test_a_cell_that_could_not_be_measured_is_no_pair(artifact, launch_of, report_of: ReportMaker) -> None:
     """Now or then: it has no launches."""
-    plan = plan_for(model("fp32"), model("int8"))
+    plan = planned(artifact("fp32"), artifact("int8"))
     whole = report_of(plan, launches_for(plan, launch_of, fp32=1000, int8=1000))
     part = report_of(plan, launches_for(plan, launch_of, fp32=1000))
     assert len(stored_pairs(whole, whole, LABELS)) == 2
@@ -268,17 +259,17 @@ def test_a_cell_that_could_not_be_measured_is_no_pair(model, launch_of, report_o
     assert len(stored_pairs(whole, part, LABELS)) == 1
 
 
-def test_stored_times_are_by_picture(model, launch_of, report_of: ReportMaker) -> None:
+def test_stored_times_are_by_picture(artifact, launch_of, report_of: ReportMaker) -> None:
     """A batch of eight in eight microseconds is one microsecond a picture."""
-    plan = plan_for(model("fp32"), batches=[8])
+    plan = planned(artifact("fp32"), batches=[8])
     report = report_of(plan, launches_for(plan, launch_of, fp32=8000))
     (pair,) = stored_pairs(report, report, LABELS)
     assert np.log([1e-6, 2e-6]) == pytest.approx(pair.candidate_log_s)
 
 
-def test_stored_answers_count_only_on_the_same_pictures(model, launch_of, report_of: ReportMaker) -> None:
+def test_stored_answers_count_only_on_the_same_pictures(artifact, launch_of, report_of: ReportMaker) -> None:
     """Decisions on other pictures cannot be paired, however many they are."""
-    before, now = plan_for(model("fp32", b"old")), plan_for(model("fp32"))
+    before, now = planned(artifact("fp32", b"old")), planned(artifact("fp32"))
     was, wrong = bytes([0, 1, 2, 3]), bytes([0, 0, 0, 0])
     stored = report_of(before, launches_for(before, launch_of, fp32=1000), answers={before.reference: was})
     report = report_of(now, launches_for(now, launch_of, fp32=1000), answers={now.reference: wrong})

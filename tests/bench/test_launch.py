@@ -11,27 +11,14 @@ from pathlib import Path
 import msgspec
 import psutil
 import pytest
+from workers import LINUX, started, why_it_fails
 
 from edgefashion.bench import launch
-from edgefashion.bench.launch import Worker, WorkerFailed
+from edgefashion.bench.launch import WorkerFailed
 from edgefashion.bench.worker import Job
-
-LINUX = pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="needs Linux")
 
 # A worker's own first lines, and then what a test makes of them.
 BOOT = "import time; entered_ns = time.monotonic_ns()\nimport edgefashion.bench.worker as w\n"
-
-
-def started(job: Job) -> Worker:
-    """A worker that is ready."""
-    return Worker(job, Path(job.outputs).with_name("errors"))
-
-
-def why_it_fails(job: Job) -> str:
-    """The reason of a worker that does not become ready."""
-    with pytest.raises(WorkerFailed) as caught:
-        started(job)
-    return str(caught.value)
 
 
 def booted(monkeypatch: pytest.MonkeyPatch, script: str) -> None:

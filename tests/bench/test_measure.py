@@ -12,6 +12,7 @@ from edgefashion import bench
 from edgefashion.artifact import Artifact, open_artifact, open_model
 from edgefashion.bench import Request, analyse, launch, suite
 from edgefashion.bench.analyse import Medians
+from edgefashion.bench.plan import NULL_MODEL, cores_for, make_plan
 from edgefashion.data import Dataset
 from edgefashion.errors import BadInput, NotAvailable, UsageError
 from edgefashion.records import BenchReport, CellResult, Plan
@@ -149,6 +150,22 @@ def test_the_canary_sings_in_every_round(measured: BenchReport) -> None:
     assert [canary.generation for canary in measured.canaries] == [0, 1]
     assert all(len(canary.spins_ns) == measured.plan.rounds for canary in measured.canaries)
     assert all(min(canary.spins_ns) > 0 for canary in measured.canaries)
+
+
+def test_a_job_says_what_its_cell_says(committed: Artifact, tmp_path: Path) -> None:
+    """Pace, batch and seed are the cell's; only the naive cell is called naively; each job has its own folder."""
+    request = Request([committed], runtimes=["onnxruntime"], scenarios=["closed", "paced:20"], batches=[1, 3], seed=5)
+    plan = make_plan(request)
+    models = {model.sha256: model for model in (committed, open_model(NULL_MODEL))}
+    jobs = suite._jobs(plan, models, {}, tmp_path)
+    for cell in plan.cells:
+        job = jobs[cell.label]
+        assert (job.batch, job.seed, job.session, job.cpus) == (cell.batch, 5, cell.session, cores_for(cell))
+        assert job.naive == (cell.role == "naive call")
+        assert job.paced_s == (None if cell.scenario == "closed" else 0.05)
+        assert job.sha256 == cell.artifact.sha256
+        assert job.memory_limit_bytes is not None
+    assert len({job.outputs for job in jobs.values()}) == len(plan.cells)
 
 
 def test_launches_stay_on_their_cores(measured: BenchReport) -> None:

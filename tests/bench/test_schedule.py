@@ -20,7 +20,7 @@ from simulation import (
 )
 
 from edgefashion.bench.analyse import standings
-from edgefashion.bench.schedule import Raw
+from edgefashion.bench.schedule import Raw, run_schedule
 
 FOUR = ("reference", "one", "two", "copy")
 GOOD = plan_for(FOUR)
@@ -142,6 +142,13 @@ def test_launches_that_become_slower_cost_one_error_of_the_estimate() -> None:
 
     measured(plan, simulation, start=start)
     assert simulation.clock.seconds() <= plan.budget_s + 4 * 0.7
+
+
+def test_what_is_reserved_is_left() -> None:
+    """Twenty of sixty seconds are for what comes after, and no generation begins that would take of them."""
+    simulation = simulation_of(GOOD, Machine(luck=0.1, drift=0.0))
+    run_schedule(GOOD, simulation.tools(GOOD), lambda *_: None, started_s=0.0, reserve_s=20.0)
+    assert 35 < simulation.clock.seconds() <= GOOD.budget_s - 20
 
 
 def test_two_generations_run_whatever_the_budget() -> None:

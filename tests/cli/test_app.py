@@ -163,29 +163,25 @@ def test_an_interrupted_training_leaves_nothing_half_written(launched, process, 
 
 def test_a_benchmark_that_is_interrupted_leaves_no_worker(launched, tiny_run, tmp_path) -> None:
     """Ctrl-C while workers run: exit code 130, no process left, and what was measured is kept, marked partial."""
+    import psutil
+
     child = launched("bench", tiny_run / "fp32.onnx", "--out", tmp_path / "out", "--runtime", "onnxruntime")
     line = ""
     while "generation 2" not in line:
         line = child.stderr.readline()
         assert line, "the benchmark ended before its second generation"
+    workers: list[psutil.Process] = []
+    while not workers:
+        workers = psutil.Process(child.pid).children()
     child.send_signal(signal.SIGINT)
     out, _ = child.communicate(timeout=60)
     assert child.returncode == 130
-    assert not _workers_of(child.pid)
+    # They are compared by their start as well: another process may have got the number of one that ended.
+    assert psutil.wait_procs(workers, timeout=20)[1] == []
     assert "partial" in out
     result = BenchReport.load(tmp_path / "out" / "bench.json")
     assert result.partial
     assert {2} <= {each.launches for each in result.results}
-
-
-def _workers_of(parent: int) -> list[str]:
-    import psutil
-
-    return [
-        process.info["name"]
-        for process in psutil.process_iter(["name", "ppid", "cmdline"])
-        if process.info["ppid"] in (parent, 1) and "edgefashion.bench.worker" in (process.info["cmdline"] or [])
-    ]
 
 
 def test_a_terminal_that_knows_only_ascii_gets_no_traceback(process) -> None:

@@ -113,9 +113,11 @@ def test_a_plan_shows_the_baseline(run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--option", "device_id"), "--option 'device_id': expected KEY=VALUE"),
-        (("--option", "a=1", "--option", "=1"), "--option '=1': expected KEY=VALUE"),
-        (("--option", ""), "--option '': expected KEY=VALUE"),
+        (("--option", "device_id=0"), "--option 'device_id=0': expected NAME.KEY=VALUE"),
+        (("--option", "onnxruntime.a=1", "--option", "cpu.=1"), "--option 'cpu.=1': expected NAME.KEY=VALUE"),
+        (("--option", ""), "--option '': expected NAME.KEY=VALUE"),
+        (("--option", "cudda.device_id=0"), "options for 'cudda': expected the name of a runtime or provider"),
+        (("--option", "cuda.device_id=0"), "options for 'cuda': expected the name of a runtime or provider"),
         (("--summary",), "GITHUB_STEP_SUMMARY, which is not set"),
         (("--scenario", "open"), "unknown scenario 'open'"),
         (("--scenario", "paced:0"), "unknown scenario 'paced:0'"),
@@ -135,17 +137,19 @@ def test_a_request_that_makes_no_sense_is_not_measured(run, tmp_path, monkeypatc
     assert list(tmp_path.rglob("*.*")) == []
 
 
-def test_options_are_keys_and_values() -> None:
-    """A value may be empty or hold another =; the last of a key counts."""
-    assert parse_options(["a=1", "b=", "c=x=y", "a=2"]) == {"a": "2", "b": "", "c": "x=y"}
+def test_options_are_names_keys_and_values() -> None:
+    """A value may be empty or hold dots and more =; the last of a key counts."""
+    texts = ["cuda.a=1", "cuda.b=", "webgpu.c.d=x=y.z", "cuda.a=2"]
+    assert parse_options(texts) == {"cuda": {"a": "2", "b": ""}, "webgpu": {"c.d": "x=y.z"}}
     assert parse_options([]) == {}
-    with pytest.raises(UsageError, match="expected KEY=VALUE"):
-        parse_options(["a=1", "b"])
+    for text in ("a=1", "a.b", ".b=1", "a.=1", "=", ".", "a=b.c"):
+        with pytest.raises(UsageError, match=r"expected NAME\.KEY=VALUE"):
+            parse_options(["cuda.a=1", text])
 
 
 def test_an_option_reaches_its_provider(run, tmp_path) -> None:
     """The CPU takes none, and says so instead of ignoring it."""
-    outcome = run("bench", FP32, *ORT, "--option", "device_id=0", "--out", tmp_path)
+    outcome = run("bench", FP32, *ORT, "--option", "cpu.device_id=0", "--out", tmp_path)
     assert outcome.code == 2
     assert "takes no options: got device_id" in outcome.error_lines[0]
 

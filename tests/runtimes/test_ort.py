@@ -1,5 +1,8 @@
 """ONNX Runtime in particular: nothing runs under another provider's name."""
 
+import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -205,3 +208,22 @@ def test_bytes_that_were_checked_are_run(own_run: Path, sample: Dataset) -> None
     artifact.path.write_bytes(b"replaced")
     with open_session(artifact, CPU) as session:
         assert session.run(sample.test.pixels[:1]).shape == (1, 10)
+
+
+def test_onnxruntime_keeps_no_store_of_events(tmp_path: Path) -> None:
+    """With edgefashion imported first, it opens no file in the home folder: nothing is collected to be sent."""
+    code = (
+        "import edgefashion, os, onnxruntime\n"
+        "files = [os.path.realpath(f'/proc/self/fd/{fd}') for fd in os.listdir('/proc/self/fd')]\n"
+        "print([file for file in files if file.startswith(os.environ['HOME'])])"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**environment, "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "[]"
+    assert list(tmp_path.iterdir()) == []

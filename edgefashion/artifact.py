@@ -167,8 +167,8 @@ class PythonCall:
 
     @property
     def sha256(self) -> str:
-        """Hex digest of the file's bytes and the function's name."""
-        return sha256(self.content + self.function.encode())
+        """Hex digest of the file's place and bytes and the function's name: what it imports lies beside it."""
+        return sha256(str(self.path.absolute()).encode() + self.content)
 
     @property
     def info(self) -> ArtifactInfo:

@@ -2,6 +2,12 @@
 
     result = bench.measure(bench.Request([checkpoint, fp32, int8], budget_s=20), split)
 
+    def make_call():                      # at the top level of a file: a fresh process must find it
+        model = ...
+        return lambda: model.run(picture)
+
+    result = bench.measure(bench.Request([bench.PythonCall.of(make_call), fp32]), split)
+
 The vocabulary: a *call* is one timed inference; a *block* is about 30 ms of calls; a *launch* is one worker
 process of one cell, with several blocks; a *generation* is one launch of every cell, their blocks interleaved
 in a random order. A *cell* is a model in a runtime with every setting that changes its speed.
@@ -15,6 +21,7 @@ machine's drift. One line goes through the files: request → plan → truth →
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgefashion.artifact import PythonCall
 from edgefashion.bench.request import Request
 
 if TYPE_CHECKING:
@@ -22,7 +29,7 @@ if TYPE_CHECKING:
     from edgefashion.data import Dataset
     from edgefashion.records import BenchReport
 
-__all__ = ["Request", "measure"]
+__all__ = ["PythonCall", "Request", "measure"]
 
 
 def measure(

@@ -20,7 +20,7 @@ from edgefashion.bench.request import Request, Subject
 from edgefashion.bench.scenarios import CLOSED, sort_out
 from edgefashion.bench.sustained import run_sustained
 from edgefashion.bench.worker import Job, inputs_beside
-from edgefashion.errors import CheckFailed
+from edgefashion.errors import EdgefashionError
 from edgefashion.records import Cell, Energy, Failure, LoadgenRun, Plan, Profile, Roofline, SustainedRun
 
 
@@ -91,7 +91,7 @@ def _measure_all(request: Request, bench: Bench, labels: Sequence[str], found: A
             found.loadgen += [_loadgen(scenario, cell, bench) for scenario in wanted.loadgen]
             if ceilings is not None and bench.models[cell.artifact.sha256].format == "onnx":
                 found.rooflines.append(explain(_profile(cell, bench), ceilings))
-        except (WorkerFailed, CheckFailed) as error:
+        except (WorkerFailed, EdgefashionError) as error:
             found.failures.append(Failure(cell=cell.label, reason=str(error)))
 
 

@@ -48,11 +48,11 @@ def latency(launches: Sequence[Launch]) -> Latency:
     )
 
 
-def throughput_per_s(launches: Sequence[Launch], *, batch: int) -> float:
-    """Pictures a second: observed ones over the time of the timed calls."""
+def throughput_per_s(launches: Sequence[Launch], *, batch: int, period_s: float | None = None) -> float:
+    """Pictures a second: observed ones over the time of the timed calls; at most what a pace of `period_s` lets in."""
     calls = count_calls(launches)
     time_s = sum(sum(block) for launch in launches for block in launch.blocks_ns) * _NS
-    return calls * batch / time_s
+    return calls * batch / max(time_s, calls * (period_s or 0.0))
 
 
 def count_calls(launches: Sequence[Launch]) -> int:

@@ -13,6 +13,7 @@ from edgefashion.bench.gate import Answers, Pair
 from edgefashion.bench.plan import is_same_setting
 from edgefashion.bench.request import Subject
 from edgefashion.bench.truth import Key, Truth, key
+from edgefashion.files import read_bounded, sha256
 from edgefashion.records import BenchReport, Plan
 
 
@@ -30,8 +31,9 @@ def find_baseline(name: str) -> list[Subject] | BenchReport:
         return list(runs.resolve_artifacts([name])) if path.suffix != ".onnx" else [open_model(path)]
     stored = BenchReport.load(path)
     wanted = {cell.artifact.sha256 for cell in stored.plan.cells if cell.role == "subject"}
-    beside = [open_model(each) for each in sorted((*path.parent.glob("*.onnx"), *path.parent.glob(runs.CHECKPOINT)))]
-    found: list[Subject] = [model for model in beside if model.sha256 in wanted]
+    beside = sorted((*path.parent.glob("*.onnx"), *path.parent.glob(runs.CHECKPOINT)))
+    # Only those that were measured are opened: what else lies there, damaged or not, is nobody's business.
+    found: list[Subject] = [open_model(each) for each in beside if sha256(read_bounded(each)) in wanted]
     return found if wanted == {model.sha256 for model in found} else stored
 
 

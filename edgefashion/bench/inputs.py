@@ -24,8 +24,8 @@ def draw_pictures(data: Dataset, *, batch: int, seed: int) -> NDArray[np.uint8]:
     return drawn
 
 
-def made_for(session: "Session", *, batch: int, seed: int) -> NDArray[Any]:
-    """[inputs, batch, …] of random numbers of the type and shape that the session's only input asks for.
+def made_for(session: "Session", *, batch: int, seed: int, count: int = INPUTS) -> NDArray[Any]:
+    """[count, batch, …] of random numbers of the type and shape that the session's only input asks for.
 
     Floats are uniform in [0, 1), bytes use their whole range, wider integers are 0 or 1.
 
@@ -34,12 +34,12 @@ def made_for(session: "Session", *, batch: int, seed: int) -> NDArray[Any]:
         UsageError: Its batch is fixed at another size.
     """
     if not session.inputs:  # a call that brings its own
-        return np.zeros((INPUTS, batch), dtype=np.uint8)
+        return np.zeros((count, batch), dtype=np.uint8)
     if len(session.inputs) != 1:
         names = ", ".join(spec.name for spec in session.inputs)
         raise BadInput(f"the model has {len(session.inputs)} inputs ({names}): expected one")
     (spec,) = session.inputs
-    return _values(spec, (INPUTS, *_shape(spec, batch)), np.random.default_rng([seed, batch]))
+    return _values(spec, (count, *_shape(spec, batch)), np.random.default_rng([seed, batch]))
 
 
 def _shape(spec: TensorSpec, batch: int) -> tuple[int, ...]:
@@ -61,7 +61,7 @@ def _values(spec: TensorSpec, shape: tuple[int, ...], random: np.random.Generato
     except TypeError:
         dtype = np.dtype(object)
     if dtype.kind == "f":
-        return random.random(shape).astype(dtype)
+        return random.random(shape, dtype=np.float32).astype(dtype, copy=False)
     if dtype.kind == "b" or (dtype.kind in "iu" and dtype.itemsize > 1):
         return random.integers(_SMALL_INTEGERS, size=shape).astype(dtype)
     if dtype.kind in "iu":

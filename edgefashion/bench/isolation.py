@@ -53,7 +53,9 @@ def limit_memory(limit_bytes: int) -> None:
     """Refuse this process more address space than `limit_bytes`: a greedy model fails instead of the machine."""
     import resource
 
-    resource.setrlimit(resource.RLIMIT_AS, (limit_bytes, limit_bytes))
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    limit = limit_bytes if hard == resource.RLIM_INFINITY else min(limit_bytes, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
 
 
 def count_threads_inside(cpus: list[int]) -> int:

@@ -15,8 +15,10 @@ import msgspec
 
 from edgefashion.bench.isolation import pinned, worker_environment
 from edgefashion.bench.worker import Block, Broken, Job, Ready
+from edgefashion.errors import ExitCode
 
 REPLY_TIMEOUT_S = 120.0
+_SLOW_CALLS = 60  # more than settling and a block take
 _STDERR_TAIL = 400
 # The clock is read before anything of ours is imported: what comes before that line is the interpreter's start.
 _BOOT = "import time; entered_ns = time.monotonic_ns(); from edgefashion.bench.worker import main; main(entered_ns)"
@@ -29,7 +31,15 @@ Reply = TypeVar("Reply")
 
 
 class WorkerFailed(Exception):  # noqa: N818 - reads as the sentence it stands for
-    """A worker crashed, hung, or answered wrongly; the message says which."""
+    """A worker crashed, hung, or answered wrongly; the message says which.
+
+    Attributes:
+        code: The exit code that its own error asks for; that of a failed check where it gave none.
+    """
+
+    def __init__(self, message: str, *, code: int = ExitCode.CHECK_FAILED) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class Launched(Protocol):
@@ -70,7 +80,8 @@ class Worker:
         with pinned(job.cpus):
             spawned_ns = time.monotonic_ns()
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _BOOT],
+                # -P: a random.py in the working folder is not the library's.
+                [sys.executable, "-P", "-c", _BOOT],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._errors,
@@ -81,6 +92,8 @@ class Worker:
         try:
             self._send(msgspec.json.encode(msgspec.structs.replace(job, spawned_ns=spawned_ns)))
             self.ready = _decode(self._receive(), Ready)
+            # A slow model is not a hung one.
+            self._timeout_s += _SLOW_CALLS * self.ready.cold.second_run_s + _SLOW_CALLS * (job.paced_s or 0.0)
             self._signal(_STOP)
         except BaseException:
             self.close()
@@ -100,7 +113,8 @@ class Worker:
 
     def close(self) -> None:
         """End the process: it has nothing to save, and a stopped one would not hear anything gentler."""
-        self._process.kill()
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
@@ -119,10 +133,10 @@ class Worker:
         self.close()
 
     def _signal(self, number: int | None) -> None:
-        """An idle worker is stopped: a pool that spins after its last call would burn its neighbour's time."""
+        """Signal the worker and its children. Who is idle is stopped: a pool that spins burns its neighbour's time."""
         if number is not None and self._process.poll() is None:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(self._process.pid, number)
+                os.killpg(self._process.pid, number)
 
     def _send(self, line: bytes) -> None:
         stdin = self._process.stdin
@@ -151,7 +165,11 @@ class Worker:
         return b"".join(parts)
 
     def _last_words(self) -> str:
-        code = self._process.wait()
+        try:
+            code = self._process.wait(timeout=1)
+        except subprocess.TimeoutExpired:  # it closed its end and lives on
+            self._process.kill()
+            code = self._process.wait()
         self._errors.flush()
         said = self._errors_path.read_text(errors="replace").strip()[-_STDERR_TAIL:]
         how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
@@ -164,7 +182,7 @@ def _decode(reply: bytes, kind: type[Reply]) -> Reply:
     except msgspec.DecodeError:
         pass
     try:
-        reason = msgspec.json.decode(reply, type=Broken).error
+        broken = msgspec.json.decode(reply, type=Broken)
     except msgspec.DecodeError:
-        reason = "it answered with something that is no reply"
-    raise WorkerFailed(reason)
+        raise WorkerFailed("it answered with something that is no reply") from None
+    raise WorkerFailed(broken.error, code=broken.code)

@@ -45,8 +45,8 @@ def compare_points(plan: Plan, results: Sequence[CellResult], sustained: Sequenc
 
 
 def _model(cell: Cell) -> str:
-    session = cell.session
-    return f"{cell.artifact.variant} ({session.runtime} {session.provider}, threads {session.threads})"
+    # A label is its model and session, then batch and scenario: the plan makes the former unique.
+    return cell.label.partition(" | batch ")[0]
 
 
 def divided(interval: Interval, number: int) -> Interval:

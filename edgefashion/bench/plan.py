@@ -45,6 +45,11 @@ def make_plan(request: Request) -> Plan:
     baselines = _cells(request, request.baselines, role="baseline")
     if not subjects:
         raise UsageError("there is nothing to measure: no model fits the runtimes and providers asked for")
+    measured = {cell.artifact.sha256 for cell in subjects}
+    for model in request.models:
+        # A checkpoint is added unasked beside its exports, and left out where its runtime is.
+        if model.sha256 not in measured and model.format != "safetensors":
+            raise UsageError(f"{model.path} fits none of the runtimes and providers asked for")
     if baselines and not any(is_same_setting(one, other) for one in subjects for other in baselines):
         known = ", ".join(dict.fromkeys(cell.artifact.variant for cell in baselines))
         raise UsageError(f"the baseline has no model of the same variant and setting: it has {known}")
@@ -128,7 +133,7 @@ def _cells(request: Request, models: Sequence[Subject], *, role: Literal["subjec
     names = _names([model.info for model in unique])
     found: dict[str, Cell] = {}
     for model in unique:
-        for spec, (scenario, batch) in product(_specs(model, request), _operating_points(request)):
+        for spec, (scenario, batch) in product(_specs(model, request), _operating_points(request, model)):
             label = _label(names[model.sha256], spec, batch, scenario) + _MARKS.get(role, "")
             found[label] = Cell(
                 label=label,
@@ -142,10 +147,12 @@ def _cells(request: Request, models: Sequence[Subject], *, role: Literal["subjec
     return list(found.values())
 
 
-def _operating_points(request: Request) -> list[tuple[str, int]]:
+def _operating_points(request: Request, model: Subject) -> list[tuple[str, int]]:
     points: list[tuple[str, int]] = []
+    # A call brings its own input: another batch would be the same call under another name.
+    sizes = [1] if model.format == "python" else request.batches
     for scenario in sort_out(request.scenarios).planned:
-        batches = [*request.batches, *_BATCHES] if scenario == BATCH else request.batches
+        batches = [*sizes, *_BATCHES] if scenario == BATCH and model.format != "python" else sizes
         points += [(CLOSED if scenario == BATCH else scenario, batch) for batch in batches]
     return list(dict.fromkeys(points))
 

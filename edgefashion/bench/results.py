@@ -5,6 +5,7 @@ from statistics import median
 
 from edgefashion.bench import analyse
 from edgefashion.bench.analyse import launches_of, standings
+from edgefashion.bench.scenarios import period_s
 from edgefashion.bench.schedule import Raw
 from edgefashion.bench.truth import Key, Truth, key
 from edgefashion.bench.verdict import labels, rank
@@ -34,7 +35,7 @@ def results_of(
             energy=energy.get(cell.label),
         )
         for cell in plan.cells
-        if raw.medians.get(cell.label)
+        if raw.medians.get(cell.label) and cell.label not in raw.failed
     ]
 
 
@@ -65,7 +66,7 @@ def _result(
         blocks=len(switches),
         disturbed_blocks=sum(count > 0 for count in switches),
         latency=analyse.latency(launches),
-        throughput_per_s=analyse.throughput_per_s(launches, batch=cell.batch),
+        throughput_per_s=analyse.throughput_per_s(launches, batch=cell.batch, period_s=period_s(cell.scenario)),
         comparison=comparison,
         rank=ranked,
         labels=labels(launches, half_width=half_width, precision=plan.precision, placement=placement),

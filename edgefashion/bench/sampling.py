@@ -158,12 +158,11 @@ def _agree(before: Sequence[int], now: Sequence[int]) -> bool:
 
 @contextmanager
 def _no_garbage_collection() -> Iterator[None]:
-    if not gc.isenabled():  # a block inside a warm-up: collecting costs as much as the block
-        yield
-        return
-    gc.collect()
+    # Whoever wants a clean heap collects it before: a collection here would undo what settling is for.
+    was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        gc.enable()
+        if was_enabled:
+            gc.enable()

@@ -69,7 +69,15 @@ class Raw:
 GenerationDone = Callable[[int, float, Medians], None]
 
 
-def run_schedule(plan: Plan, tools: Tools, done: GenerationDone, *, started_s: float, reserve_s: float = 0.0) -> Raw:
+def run_schedule(
+    plan: Plan,
+    tools: Tools,
+    done: GenerationDone,
+    *,
+    started_s: float,
+    reserve_s: float = 0.0,
+    failures: Sequence[Failure] = (),
+) -> Raw:
     """Run generations until every cell is precise or the budget is spent; two at least.
 
     Args:
@@ -78,13 +86,14 @@ def run_schedule(plan: Plan, tools: Tools, done: GenerationDone, *, started_s: f
         done: Is told after each generation: its number, the seconds spent, and the medians so far.
         started_s: When the budget began, by the clock of `tools`.
         reserve_s: Seconds at the end of the budget that are for what comes after.
+        failures: Cells that are known to fail, and are not started.
 
     Returns:
         Everything that was measured; a cell whose worker failed is left out of the following generations. Ctrl-C
         ends measuring after the last whole generation; before the first it is raised.
     """
     shuffle = tools.shuffle or _random_order(plan.seed)
-    raw = Raw()
+    raw = Raw(failures=list(failures))
     try:
         for generation in range(plan.max_generations):
             left_s = plan.budget_s - reserve_s - (tools.clock() - started_s)
@@ -137,9 +146,12 @@ def _run_generation(
 ) -> None:
     begun_s = {}
     spent_s = dict.fromkeys(labels, 0.0)
+    free_bytes = tools.free_bytes()
     with ExitStack() as stack:
         workers: dict[str, Launched] = {}
         for label in labels:
+            if workers and label not in raw.peaks_bytes and tools.free_bytes() < (1 - _MEMORY_SHARE) * free_bytes:
+                continue  # nobody knows yet how much it takes: it comes first in the next generation
             begun_s[label] = tools.clock()
             try:
                 workers[label] = stack.enter_context(tools.start(label))

@@ -26,13 +26,14 @@ from edgefashion.bench.request import Request, Subject
 from edgefashion.bench.results import disturbed_share, results_of
 from edgefashion.bench.scenarios import period_s
 from edgefashion.bench.schedule import Tools, run_schedule
+from edgefashion.bench.trial import open_strangers
 from edgefashion.bench.truth import Key, Truth, find_truths, key
 from edgefashion.bench.verdict import warnings_about
 from edgefashion.bench.worker import Job
 from edgefashion.data import Dataset
 from edgefashion.records import BenchReport, Cell, Gate, Plan
 
-_SHORTEST_TIMEOUT_S, _LONGEST_TIMEOUT_S = 20.0, 120.0
+_SHORTEST_TIMEOUT_S, _LONGEST_TIMEOUT_S = 60.0, 120.0
 
 
 class Progress(Protocol):
@@ -108,19 +109,28 @@ def measure(
     with tempfile.TemporaryDirectory(prefix="edgefashion-bench-") as name:
         folder = Path(name)
         jobs = _jobs(plan, models, truths, folder)
+        closed = open_strangers(plan, models, jobs)
         watch = HostWatch.start()
-        raw = run_schedule(plan, _tools(plan, jobs), progress.generation, started_s=started_s, reserve_s=reserve_s)
+        raw = run_schedule(
+            plan,
+            _tools(plan, jobs),
+            progress.generation,
+            started_s=started_s,
+            reserve_s=reserve_s,
+            failures=closed,
+        )
         host = watch.stop()
         bench = Bench(plan, models, jobs, folder, logs or folder, progress.phase)
         healthy = [] if raw.interrupted else [label for label in raw.medians if label not in raw.failed]
         after = measure_afterwards(request, bench, healthy)
-    compared = comparisons(plan, raw.medians)
+    medians = {label: found for label, found in raw.medians.items() if label not in raw.failed}
+    compared = comparisons(plan, medians)
     noise = judge_noise(
         host=host,
         canaries=raw.canaries,
         disturbed_share=disturbed_share(raw),
         interruptions=interruptions_per_call(launches_of(plan.reference, raw.launches)),
-        reference_medians_s=np.array(list(raw.medians.get(plan.reference, {}).values())),
+        reference_medians_s=np.array(list(medians.get(plan.reference, {}).values())),
         duplicate=compared[plan.duplicate].ratio if plan.duplicate in compared else None,
     )
     results = results_of(plan, raw, compared=compared, noise=noise, truths=truths, energy=after.energy)
@@ -144,7 +154,7 @@ def measure(
         environment=environment.describe(),
     )
     labels = data.test.labels if data else None
-    pairs = stored_pairs(report, stored, labels) if stored else pairs_of(plan, raw.medians, truths, labels)
+    pairs = stored_pairs(report, stored, labels) if stored else pairs_of(plan, medians, truths, labels)
     gate = _judge(pairs, report, stored) if stored or request.baselines else None
     return msgspec.structs.replace(report, gate=gate)
 
@@ -160,8 +170,10 @@ def _judge(pairs: Sequence[Pair], report: BenchReport, stored: BenchReport | Non
     differing = environment.differences(stored.environment, report.environment) if stored else []
     if not differing:
         return gate
-    # Another machine is another speed: whatever the figures say, they do not decide.
+    # Another machine is another speed: latency does not decide. The answers are the same on every machine.
     reason = f"INCONCLUSIVE: the baseline was measured on another machine: {'; '.join(differing)}"
+    if any(check.verdict == "FAIL" for check in gate.quality):
+        return msgspec.structs.replace(gate, reasons=[*gate.reasons, reason])
     return msgspec.structs.replace(gate, verdict="INCONCLUSIVE", reasons=[reason, *gate.reasons])
 
 
@@ -210,7 +222,9 @@ def _job(cell: Cell, plan: Plan, models: Mapping[str, Subject], truths: Mapping[
         block_s=plan.block_s,
         paced_s=period_s(cell.scenario),
         warmup_cap_s=plan.warmup_cap_s,
-        # A GPU's driver maps far more addresses than there is memory.
-        memory_limit_bytes=psutil.virtual_memory().available if cell.session.provider in ON_CPU else None,
+        # A GPU's driver maps far more addresses than there is memory, and a Python call may use one.
+        memory_limit_bytes=psutil.virtual_memory().available
+        if cell.session.provider in ON_CPU and cell.session.runtime != "python"
+        else None,
         spawned_ns=0,
     )

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefashion.artifact import Artifact, ForeignModel
-from edgefashion.bench.inputs import draw_pictures, made_for
+from edgefashion.artifact import Artifact
+from edgefashion.bench.inputs import draw_pictures
 from edgefashion.bench.request import Subject
 from edgefashion.data import Dataset
 from edgefashion.errors import UsageError
@@ -38,7 +38,7 @@ class Truth:
 def find_truths(
     plan: Plan, models: Mapping[str, Subject], data: Dataset | None, *, evaluating: Callable[[str], None]
 ) -> dict[Key, Truth]:
-    """Run every artifact once; models that say nothing about themselves have no truth, and are only opened.
+    """Run every artifact once; models that say nothing about themselves have no truth.
 
     Args:
         plan: Its cells name artifacts, sessions and batch sizes.
@@ -48,14 +48,11 @@ def find_truths(
 
     Raises:
         NotAvailable: A provider is absent, or did not get every node.
-        BadInput: A foreign model cannot be opened or fed.
-        UsageError: There are artifacts, and no pictures to judge them by; a foreign model's batch is fixed.
+        UsageError: There are artifacts, and no pictures to judge them by.
     """
     truths: dict[Key, Truth] = {}
     for cell in plan.cells:
         model = models[cell.artifact.sha256]
-        if isinstance(model, ForeignModel) and cell.role in ("subject", "baseline"):
-            _try_foreign(model, cell, seed=plan.seed)
         if not isinstance(model, Artifact) or key(cell) in truths:
             continue
         if data is None:
@@ -81,9 +78,3 @@ def key(cell: Cell) -> Key:
     """What a model's answers depend on: the model, its runtime, its provider and that one's options."""
     session = cell.session
     return cell.artifact.sha256, session.runtime, session.provider, tuple(sorted(session.options.items()))
-
-
-def _try_foreign(model: ForeignModel, cell: Cell, *, seed: int) -> None:
-    """Open a model of which nothing is known: what would fail in every launch is an error before the first one."""
-    with open_session(model, cell.session) as session:
-        made_for(session, batch=cell.batch, seed=seed)

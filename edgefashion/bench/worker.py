@@ -5,6 +5,7 @@ each line "block" that comes in is answered with a `Block`. An error goes out as
 its input does or its parent dies, so it cannot outlive it.
 """
 
+import gc
 import os
 import sys
 import time
@@ -17,7 +18,7 @@ import msgspec
 
 from edgefashion.bench import isolation
 from edgefashion.bench.sampling import Calls, settle, time_block, time_paced, warm_up
-from edgefashion.errors import CheckFailed, EdgefashionError, ExitCode
+from edgefashion.errors import BadInput, CheckFailed, EdgefashionError, ExitCode
 from edgefashion.records import ColdStart, Memory, Placement, Record, SessionSpec
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class Broken(Record, frozen=True):
     """Why a worker could not go on."""
 
     error: str
+    code: int = ExitCode.CHECK_FAILED  # the exit code that the error asks for
 
 
 def main(entered_ns: int) -> None:
@@ -84,7 +86,7 @@ def main(entered_ns: int) -> None:
     try:
         serve(sys.stdin, replies, entered_ns)
     except EdgefashionError as error:
-        _reply(replies, Broken(error=str(error)))
+        _reply(replies, Broken(error=str(error), code=error.exit_code))
         sys.exit(error.exit_code)
     except MemoryError:
         _reply(replies, Broken(error="it asked for more memory than the machine has free"))
@@ -114,24 +116,31 @@ def prepare(job: Job, entered_ns: int) -> tuple[Calls, Ready]:
     import numpy as np
 
     from edgefashion.artifact import open_model
+    from edgefashion.bench.inputs import made_for
     from edgefashion.runtimes import load_runtime, open_session
 
     load_runtime(job.session.runtime).available(job.session.provider)  # imports the runtime itself
+    stored = None if job.inputs is None else np.load(job.inputs, allow_pickle=False)
+    isolation.resident_bytes()  # imports what reads it
     imported_ns = time.monotonic_ns()
     model = open_model(Path(job.artifact))
     if model.sha256 != job.sha256:
         raise CheckFailed(f"{job.artifact} changed while it was measured")
-    stored = None if job.inputs is None else np.load(job.inputs, allow_pickle=False)
     before_bytes = isolation.resident_bytes()
     phases_apart = isolation.reset_peak()
-    session, session_s = _timed(lambda: open_session(model, job.session))
-    inputs = _made(session, job) if stored is None else stored
-    first, first_run_s = _timed(lambda: session.run(inputs[0]))
-    _, second_run_s = _timed(lambda: session.run(inputs[0]))
+    session = open_session(model, job.session)
+    session_s = (time.monotonic_ns() - imported_ns) / 1e9
+    first_input = made_for(session, batch=job.batch, seed=job.seed, count=1)[0] if stored is None else stored[0]
+    _, first_run_s = _timed(lambda: session.run(first_input))
+    _, second_run_s = _timed(lambda: session.run(first_input))
     after_bytes, session_peak_bytes = isolation.resident_bytes(), isolation.peak_resident_bytes()
-    isolation.reset_peak()
-    _check(np.stack([first, *(session.run(batch) for batch in inputs[1:])]), Path(job.outputs))
+    inputs = _made(session, job) if stored is None else stored
+    _check([as_numbers(session.run(batch)) for batch in inputs], Path(job.outputs))
     calls = _calls(session, inputs, naive=job.naive)
+    # Collected once and never again: a collection between blocks would cool the caches that settling warms.
+    gc.collect()
+    gc.freeze()
+    isolation.reset_peak()
     warm = warm_up(calls, cap_s=job.warmup_cap_s)
     return calls, Ready(
         threads_seen=isolation.count_threads_inside(job.cpus),
@@ -168,7 +177,8 @@ def _made(session: "Session", job: Job) -> Any:
     from edgefashion.bench.inputs import made_for
 
     inputs = made_for(session, batch=job.batch, seed=job.seed)
-    np.save(inputs_beside(job), inputs, allow_pickle=False)
+    if not inputs_beside(job).exists():
+        np.save(inputs_beside(job), inputs, allow_pickle=False)
     return inputs
 
 
@@ -185,24 +195,41 @@ def _placement(session: "Session", mark: Path) -> Placement | None:
     return session.placement
 
 
-def _check(outputs: Any, expected_path: Path) -> None:
+def as_numbers(output: Any) -> Any:
+    """A model's output as an array.
+
+    Raises:
+        BadInput: It is a sequence, a map or text.
+    """
+    import numpy as np
+
+    if not isinstance(output, np.ndarray) or output.dtype.kind not in "biuf":
+        raise BadInput("the model's first output is no array of numbers: it cannot be checked from launch to launch")
+    return output
+
+
+def _check(found: list[Any], expected_path: Path) -> None:
     """Hold outputs against those expected, or leave them there for the launches that follow.
 
     Raises:
         CheckFailed: They differ by more than the order of sums explains.
+        BadInput: Their shape depends on the input's values.
     """
     import numpy as np
 
+    if len({output.shape for output in found}) > 1:
+        raise BadInput("the model's output changes its shape with the input's values: it cannot be checked")
+    outputs = np.stack(found)
     if not expected_path.exists():
         np.save(expected_path, outputs, allow_pickle=False)
         return
     expected = np.load(expected_path, allow_pickle=False)
     if outputs.shape != expected.shape:
         raise CheckFailed(f"it answers wrongly: outputs have shape {outputs.shape} instead of {expected.shape}")
-    found, wanted = outputs.astype(np.float64), expected.astype(np.float64)
+    answers, wanted = outputs.astype(np.float64), expected.astype(np.float64)
     with np.errstate(invalid="ignore"):  # infinity less infinity, which is looked at in the next line
-        difference = np.abs(found - wanted)
-    difference[(found == wanted) | (np.isnan(found) & np.isnan(wanted))] = 0
+        difference = np.abs(answers - wanted)
+    difference[(answers == wanted) | (np.isnan(answers) & np.isnan(wanted))] = 0
     worst = float(difference.max(initial=0))
     allowed = _RELATIVE_TOLERANCE * float(np.abs(wanted[np.isfinite(wanted)]).max(initial=0))
     # A comparison that is false for NaN: what is not surely right is wrong.

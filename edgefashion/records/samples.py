@@ -8,7 +8,7 @@ class ColdStart(Record, frozen=True):
 
     spawn_s: float  # from the parent's fork until the worker's first line
     import_s: float
-    session_s: float
+    session_s: float  # reading and checking the file included
     first_run_s: float
     second_run_s: float
 

@@ -53,9 +53,10 @@ class CallSession:
 
     def run(self, images: NDArray[Any]) -> NDArray[Any]:  # noqa: ARG002 - the call has its input already
         """What the call returns as an array of numbers; one zero if it is anything else."""
+        answer = self._call()
         try:
-            result = np.asarray(self._call())
-        except ValueError:  # a ragged sequence
+            result = np.asarray(answer)
+        except Exception:  # noqa: BLE001 - any library's object may refuse to become an array
             return np.zeros(1)
         return result if result.dtype.kind in "biuf" else np.zeros(1)
 

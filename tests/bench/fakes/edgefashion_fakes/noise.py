@@ -12,7 +12,7 @@ __all__ = ["FORMATS", "OPT_IN", "PACKAGE", "PROVIDERS", "START_S", "available", 
 
 def open_session(model: Model, spec: SessionSpec) -> FakeSession:  # noqa: ARG001 - no fake looks at its model
     """A session whose prints look like replies."""
-    work = working(1000)
+    work = working(100_000)
 
     def call() -> None:
         work()

@@ -11,8 +11,8 @@ from statistics import median
 import numpy as np
 import pytest
 
-from edgefashion.bench.native import build
-from edgefashion.bench.sampling import time_block
+from edgefashion.bench.process.sampling import time_block
+from edgefashion.bench.profiling.native import build
 from edgefashion.errors import NotAvailable
 
 SOURCE = Path(__file__).parent / "clock_loop.c"

@@ -57,8 +57,8 @@ HEAVY = {
     "torchvision": {"data/torchvision_shim.py"},
     "onnx": {"artifact.py", "export", "quantize", "verify/keep.py"},
     "onnxscript": set[str](),
-    "onnxruntime": {"runtimes/ort.py", "runtimes/plug_ins.py", "quantize", "bench/profile_worker.py"},
-    "mlperf_loadgen": {"bench/loadgen/child.py"},
+    "onnxruntime": {"runtimes/ort.py", "runtimes/plug_ins.py", "quantize", "bench/profiling/child.py"},
+    "mlperf_loadgen": {"bench/points/loadgen/child.py"},
     "scipy": {"stats", "verify/quality.py"},
     "sklearn": {"verify/quality.py"},
     "matplotlib": {"report"},
@@ -67,7 +67,7 @@ HEAVY = {
     "typer": {"cli"},
     "PIL": {"data/picture.py"},
     "psutil": {"environment/__init__.py", "bench"},
-    "pynvml": {"bench/energy.py"},
+    "pynvml": {"bench/machine/energy.py"},
     "safetensors": {"tensors.py"},
     "filelock": {"files.py"},
 }
@@ -197,7 +197,7 @@ def test_importing_the_device_s_rooms_is_light() -> None:
 
 def test_a_worker_is_light_until_it_has_its_job() -> None:
     """What a worker imports is timed as part of a cold start: nothing that only the harness needs may be in it."""
-    assert {"numpy", "msgspec"} == loaded_by("import edgefashion.bench.worker")
+    assert {"numpy", "msgspec"} == loaded_by("import edgefashion.bench.process.worker")
 
 
 def test_asking_for_help_is_light() -> None:

@@ -19,11 +19,11 @@ import edgefashion
 from edgefashion.artifact import open_artifact
 from edgefashion.bench import suite
 from edgefashion.bench.analyse import shared
-from edgefashion.bench.canary import spin_ns
 from edgefashion.bench.gate import Pair, judge
-from edgefashion.bench.isolation import pinned
-from edgefashion.bench.launch import Worker
+from edgefashion.bench.machine.canary import spin_ns
 from edgefashion.bench.plan import make_plan
+from edgefashion.bench.process.isolation import pinned
+from edgefashion.bench.process.launch import Worker
 from edgefashion.bench.request import Request
 from edgefashion.bench.schedule import Raw, Tools, run_schedule
 from edgefashion.environment import usable_cpus

@@ -14,8 +14,11 @@ in a random order. A *cell* is a model in a runtime with every setting that chan
 
 The launch is the unit of replication: calls within a launch share its luck (memory layout, neighbours), so
 their number says nothing about the next launch. Ratios pair the launches of one generation, which cancels the
-machine's drift. One line goes through the files: request → plan → truth → schedule (→ launch → worker → sampling)
-→ analyse → noise → verdict → results, and gate where there is a baseline.
+machine's drift.
+
+One line goes through the files: request → plan → truth → schedule → analyse → verdict → results, put together by
+`suite`. `process` is one launch, `machine` what it ran on, `gate` the judgement beside a baseline; `points` and
+`profiling` are measured afterwards, one cell at a time.
 """
 
 from pathlib import Path

@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefashion.bench.bottleneck import explain
-from edgefashion.bench.ceilings import measure_ceilings
-from edgefashion.bench.energy import find_meter, measure_energy
-from edgefashion.bench.launch import Worker, WorkerFailed
-from edgefashion.bench.loadgen import require_scenario, run_loadgen
+from edgefashion.bench.machine.energy import find_meter, measure_energy
 from edgefashion.bench.plan import ON_CPU, cores_for
-from edgefashion.bench.profile import profile
+from edgefashion.bench.points.loadgen import require_scenario, run_loadgen
+from edgefashion.bench.points.sustained import run_sustained
+from edgefashion.bench.process.launch import Worker, WorkerFailed
+from edgefashion.bench.process.worker import Job, inputs_beside
+from edgefashion.bench.profiling.bottleneck import explain
+from edgefashion.bench.profiling.ceilings import measure_ceilings
+from edgefashion.bench.profiling.profile import profile
 from edgefashion.bench.request import Request, Subject
 from edgefashion.bench.scenarios import CLOSED, sort_out
-from edgefashion.bench.sustained import run_sustained
-from edgefashion.bench.worker import Job, inputs_beside
 from edgefashion.errors import EdgefashionError
 from edgefashion.records import Cell, Energy, Failure, LoadgenRun, Plan, Profile, Roofline, SustainedRun
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from statistics import mean
 
 from edgefashion.bench.analyse import Medians, Standing, launch_medians, standings
-from edgefashion.bench.launch import Launched, WorkerFailed
-from edgefashion.bench.worker import Block
+from edgefashion.bench.process.launch import Launched, WorkerFailed
+from edgefashion.bench.process.worker import Block
 from edgefashion.records import Canary, Failure, Launch, Placement, Plan
 
 # Fewer give no interval, so they run even if they exceed the budget.

@@ -13,23 +13,23 @@ from edgefashion import environment
 from edgefashion.artifact import open_model
 from edgefashion.bench.afterwards import Bench, check_request, measure_afterwards
 from edgefashion.bench.analyse import Medians, comparisons, launches_of
-from edgefashion.bench.baseline import pairs_of, stored_pairs
-from edgefashion.bench.canary import spin_ns
 from edgefashion.bench.gate import Pair, judge
-from edgefashion.bench.host import HostWatch
-from edgefashion.bench.isolation import pinned
-from edgefashion.bench.launch import Launched, Worker
-from edgefashion.bench.noise import interruptions_per_call, judge_noise
-from edgefashion.bench.operating import compare_points
+from edgefashion.bench.gate.baseline import pairs_of, stored_pairs
+from edgefashion.bench.machine.canary import spin_ns
+from edgefashion.bench.machine.host import HostWatch
+from edgefashion.bench.machine.noise import interruptions_per_call, judge_noise
 from edgefashion.bench.plan import NULL_MODEL, ON_CPU, cores_for, make_plan
+from edgefashion.bench.points.operating import compare_points
+from edgefashion.bench.process.isolation import pinned
+from edgefashion.bench.process.launch import Launched, Worker
+from edgefashion.bench.process.trial import open_strangers
+from edgefashion.bench.process.worker import Job
 from edgefashion.bench.request import Request, Subject
 from edgefashion.bench.results import disturbed_share, results_of
 from edgefashion.bench.scenarios import period_s
 from edgefashion.bench.schedule import Tools, run_schedule
-from edgefashion.bench.trial import open_strangers
 from edgefashion.bench.truth import Key, Truth, find_truths, key
 from edgefashion.bench.verdict import warnings_about
-from edgefashion.bench.worker import Job
 from edgefashion.data import Dataset
 from edgefashion.records import BenchReport, Cell, Gate, Plan
 

@@ -102,7 +102,7 @@ def bench(
     """
     from edgefashion import runs
     from edgefashion.bench import Request, measure
-    from edgefashion.bench.baseline import find_baseline
+    from edgefashion.bench.gate.baseline import find_baseline
     from edgefashion.cli import console
     from edgefashion.data import load_present
     from edgefashion.errors import UsageError

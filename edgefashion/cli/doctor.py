@@ -13,7 +13,7 @@ def doctor(*, as_json: JsonOption = False) -> None:
     from rich.text import Text
 
     from edgefashion import environment
-    from edgefashion.bench.energy import find_meter
+    from edgefashion.bench.machine.energy import find_meter
     from edgefashion.cli import console
     from edgefashion.data import cache_folder, load_present
     from edgefashion.errors import EdgefashionError

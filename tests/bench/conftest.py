@@ -10,7 +10,7 @@ import pytest
 
 from edgefashion.artifact import Artifact, open_artifact, open_model
 from edgefashion.bench import analyse
-from edgefashion.bench.worker import Job
+from edgefashion.bench.process.worker import Job
 from edgefashion.data import Dataset
 from edgefashion.environment import usable_cpus
 from edgefashion.records import (

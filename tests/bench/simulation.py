@@ -9,8 +9,8 @@ from typing import Self
 import msgspec
 import numpy as np
 
+from edgefashion.bench.process.worker import Block, Ready
 from edgefashion.bench.schedule import Raw, Tools, run_schedule
-from edgefashion.bench.worker import Block, Ready
 from edgefashion.records import ArtifactInfo, Cell, ColdStart, Memory, Placement, Plan, SessionSpec
 
 _CANARY_S = 0.001

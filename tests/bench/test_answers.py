@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from workers import started, why_it_fails
 
-from edgefashion.bench import worker
-from edgefashion.bench.worker import Job
+from edgefashion.bench.process import worker
+from edgefashion.bench.process.worker import Job
 from edgefashion.errors import CheckFailed
 
 replace = msgspec.structs.replace

@@ -12,7 +12,7 @@ from plans import planned
 from edgefashion import runs
 from edgefashion.artifact import Artifact, ForeignModel, from_content
 from edgefashion.bench import Request
-from edgefashion.bench.baseline import find_baseline, pairs_of, stored_pairs
+from edgefashion.bench.gate.baseline import find_baseline, pairs_of, stored_pairs
 from edgefashion.bench.plan import make_plan
 from edgefashion.bench.truth import Truth, key
 from edgefashion.errors import BadInput

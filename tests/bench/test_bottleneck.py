@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgefashion.bench.bottleneck import explain
+from edgefashion.bench.profiling.bottleneck import explain
 from edgefashion.records import ArtifactInfo, Bandwidth, Ceilings, Operator, Profile, SessionSpec
 
 INFO = ArtifactInfo(

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from edgefashion.bench import ceilings, native
-from edgefashion.bench.ceilings import cache_bytes, measure_ceilings
+from edgefashion.bench.profiling import ceilings, native
+from edgefashion.bench.profiling.ceilings import cache_bytes, measure_ceilings
 from edgefashion.environment import usable_cpus
 from edgefashion.errors import NotAvailable
 

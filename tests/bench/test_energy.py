@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from machines import make_unreadable, plant
 
-from edgefashion.bench.energy import Meter, find_meter, measure_energy
+from edgefashion.bench.machine.energy import Meter, find_meter, measure_energy
 from edgefashion.records import Energy
 
 ZONES = "sys/class/powercap"

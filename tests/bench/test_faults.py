@@ -12,10 +12,11 @@ import pytest
 import edgefashion
 from edgefashion import bench
 from edgefashion.artifact import open_model
-from edgefashion.bench import Request, launch, suite
-from edgefashion.bench.launch import Worker, WorkerFailed
+from edgefashion.bench import Request, suite
 from edgefashion.bench.plan import NULL_MODEL
-from edgefashion.bench.worker import Job
+from edgefashion.bench.process import launch
+from edgefashion.bench.process.launch import Worker, WorkerFailed
+from edgefashion.bench.process.worker import Job
 from edgefashion.environment import usable_cpus
 from edgefashion.records import BenchReport, SessionSpec
 

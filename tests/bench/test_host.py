@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from machines import make_unreadable, plant
 
-from edgefashion.bench.canary import spin_ns
-from edgefashion.bench.host import HostWatch
+from edgefashion.bench.machine.canary import spin_ns
+from edgefashion.bench.machine.host import HostWatch
 from edgefashion.records import HostLoad
 
 STAT, PRESSURE, GROUP = "proc/stat", "proc/pressure/cpu", "proc/self/cgroup"

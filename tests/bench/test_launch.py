@@ -13,12 +13,12 @@ import psutil
 import pytest
 from workers import LINUX, started, why_it_fails
 
-from edgefashion.bench import launch
-from edgefashion.bench.launch import WorkerFailed
-from edgefashion.bench.worker import Job
+from edgefashion.bench.process import launch
+from edgefashion.bench.process.launch import WorkerFailed
+from edgefashion.bench.process.worker import Job
 
 # A worker's own first lines, and then what a test makes of them.
-BOOT = "import time; entered_ns = time.monotonic_ns()\nimport edgefashion.bench.worker as w\n"
+BOOT = "import time; entered_ns = time.monotonic_ns()\nimport edgefashion.bench.process.worker as w\n"
 
 
 def booted(monkeypatch: pytest.MonkeyPatch, script: str) -> None:
@@ -76,8 +76,8 @@ def test_a_stopped_worker_dies_with_its_parent(job: Job, tmp_path: Path) -> None
     script = (
         "import sys, time, msgspec\n"
         "from pathlib import Path\n"
-        "from edgefashion.bench.launch import Worker\n"
-        "from edgefashion.bench.worker import Job\n"
+        "from edgefashion.bench.process.launch import Worker\n"
+        "from edgefashion.bench.process.worker import Job\n"
         "job = msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=Job)\n"
         "worker = Worker(job, Path(sys.argv[1]).with_name('errors'))\n"
         "print(worker._process.pid, flush=True)\n"

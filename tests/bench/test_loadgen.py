@@ -15,11 +15,11 @@ import pytest
 
 from edgefashion import environment
 from edgefashion.artifact import Artifact, open_artifact
-from edgefashion.bench.launch import WorkerFailed
-from edgefashion.bench.loadgen import SCENARIOS, launch, require_scenario, run_loadgen
-from edgefashion.bench.loadgen.child import require_memory
-from edgefashion.bench.loadgen.job import Job
-from edgefashion.bench.loadgen.log import read_detail
+from edgefashion.bench.points.loadgen import SCENARIOS, launch, require_scenario, run_loadgen
+from edgefashion.bench.points.loadgen.child import require_memory
+from edgefashion.bench.points.loadgen.job import Job
+from edgefashion.bench.points.loadgen.log import read_detail
+from edgefashion.bench.process.launch import WorkerFailed
 from edgefashion.environment import usable_cpus
 from edgefashion.errors import BadInput, CannotWrite, NotAvailable, UsageError
 from edgefashion.records import LoadgenRun, SessionSpec

@@ -10,9 +10,10 @@ import pytest
 
 from edgefashion import bench
 from edgefashion.artifact import Artifact, open_artifact, open_model
-from edgefashion.bench import Request, analyse, launch, suite
+from edgefashion.bench import Request, analyse, suite
 from edgefashion.bench.analyse import Medians
 from edgefashion.bench.plan import NULL_MODEL, cores_for, make_plan
+from edgefashion.bench.process import launch
 from edgefashion.data import Dataset
 from edgefashion.errors import BadInput, NotAvailable, UsageError
 from edgefashion.records import BenchReport, CellResult, Plan
@@ -255,7 +256,7 @@ def test_each_worker_s_last_words_are_its_own(
     """A worker that dies in silence is not given the words of its neighbour."""
     boot = (
         "import time; entered_ns = time.monotonic_ns()\n"
-        "import edgefashion.bench.worker as w, os, sys\n"
+        "import edgefashion.bench.process.worker as w, os, sys\n"
         "old = w.prepare\n"
         "def odd(job, *rest):\n"
         "    found = old(job, *rest)\n"

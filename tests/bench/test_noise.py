@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgefashion.bench.noise import LEVELS, LIMITS, canary_drift, interruptions_per_call, judge_noise, spread
+from edgefashion.bench.machine.noise import LEVELS, LIMITS, canary_drift, interruptions_per_call, judge_noise, spread
 from edgefashion.records import Canary, HostLoad, Interval, Noise, NoiseLevel
 from edgefashion.stats import Floats, paired_ratio
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgefashion.bench.onnx_graph import Graph, Node, read_graph
+from edgefashion.bench.profiling.onnx_graph import Graph, Node, read_graph
 from edgefashion.errors import BadInput
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgefashion.bench.operating import Reversal, find_reversal, ranking_differs
+from edgefashion.bench.points.operating import Reversal, find_reversal, ranking_differs
 from edgefashion.records import Interval
 
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.lib.stride_tricks import sliding_window_view
 
-from edgefashion.bench.onnx_graph import Graph, Node
-from edgefashion.bench.operators import Kernel, operator
+from edgefashion.bench.profiling.onnx_graph import Graph, Node
+from edgefashion.bench.profiling.operators import Kernel, operator
 
 CONV = Node("features.0.conv/Conv", "Conv", ("x", "w", "b"), ("features.0.conv/Conv",), {"pads": (1, 1, 1, 1)})
 RELU = Node("features.0.relu/Relu", "Relu", CONV.outputs, ("features.0.relu/Relu",), {})

@@ -12,10 +12,11 @@ import pytest
 from test_bottleneck import operator_of, profile_of
 
 from edgefashion.artifact import open_model
-from edgefashion.bench import native, profile_worker
-from edgefashion.bench import profile as profiling
-from edgefashion.bench.profile import fitted, profile, provider_shares
-from edgefashion.bench.profile_worker import PROBE
+from edgefashion.bench.profiling import child as profile_worker
+from edgefashion.bench.profiling import native
+from edgefashion.bench.profiling import profile as profiling
+from edgefashion.bench.profiling.child import PROBE
+from edgefashion.bench.profiling.profile import fitted, profile, provider_shares
 from edgefashion.data import Dataset
 from edgefashion.environment import usable_cpus
 from edgefashion.errors import CheckFailed
@@ -217,7 +218,7 @@ def test_the_protocol_survives_a_library_that_prints(
     ask: Callable[..., Profile], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is printed while a job is served goes to stderr, not into the reply."""
-    script = "import edgefashion.bench.profile_worker as w\n"
+    script = "import edgefashion.bench.profiling.child as w\n"
     script += "def loud(job):\n    print('hello'); raise ValueError('out of luck')\nw.measure = loud\nw.main()\n"
     wrapper = tmp_path / "python"
     wrapper.write_text(f"#!{profile_worker.sys.executable}\n{script}")

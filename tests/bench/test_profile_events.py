@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from edgefashion.bench.profile_events import kernels, of_rounds, probe_times, read_calls, split, unit_of
-from edgefashion.bench.profile_worker import quieter_half
+from edgefashion.bench.profiling.child import quieter_half
+from edgefashion.bench.profiling.events import kernels, of_rounds, probe_times, read_calls, split, unit_of
 from edgefashion.errors import CheckFailed
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from simulation import Clock
 
 from edgefashion.bench.analyse import latency
-from edgefashion.bench.sampling import settle, time_block, warm_up
+from edgefashion.bench.process.sampling import settle, time_block, warm_up
 from edgefashion.bench.verdict import labels
 from edgefashion.records import Launch, Placement
 

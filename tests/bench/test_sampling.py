@@ -11,7 +11,7 @@ from hypothesis import settings as configure
 from hypothesis import strategies as st
 from simulation import Clock
 
-from edgefashion.bench.sampling import MIN_CALLS, SHORTEST_SAMPLE_NS, settle, time_block, time_paced, warm_up
+from edgefashion.bench.process.sampling import MIN_CALLS, SHORTEST_SAMPLE_NS, settle, time_block, time_paced, warm_up
 
 MS = 1_000_000  # nanoseconds
 

@@ -7,7 +7,7 @@ from typing import Self
 import pytest
 from simulation import STILL, SimulatedWorker, Simulation, generations, measured, plan_for, simulation_of
 
-from edgefashion.bench.launch import WorkerFailed
+from edgefashion.bench.process.launch import WorkerFailed
 from edgefashion.bench.schedule import run_schedule
 from edgefashion.records import Failure
 

@@ -16,7 +16,7 @@ from simulation import MEASURED, WILD, Machine, Work, measured, plan_for, simula
 
 from edgefashion.bench.analyse import comparisons, shared
 from edgefashion.bench.gate import Pair, judge
-from edgefashion.bench.noise import judge_noise
+from edgefashion.bench.machine.noise import judge_noise
 from edgefashion.bench.schedule import Raw
 from edgefashion.bench.verdict import rank
 from edgefashion.records import Gate, HostLoad, Interval, Noise, Plan, Rank

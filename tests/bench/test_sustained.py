@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgefashion.artifact import Artifact
-from edgefashion.bench.sustained import ranking_changed, run_sustained, speed_changed, summarise, watch
-from edgefashion.bench.worker import Job
+from edgefashion.bench.points.sustained import ranking_changed, run_sustained, speed_changed, summarise, watch
+from edgefashion.bench.process.worker import Job
 from edgefashion.environment import usable_cpus
 from edgefashion.records import SustainedRun, Window
 from edgefashion.runtimes import default_spec, open_session

@@ -13,9 +13,9 @@ import psutil
 import pytest
 from workers import LINUX, started, why_it_fails
 
-from edgefashion.bench import isolation, launch, worker
 from edgefashion.bench.plan import NULL_MODEL
-from edgefashion.bench.worker import Job
+from edgefashion.bench.process import isolation, launch, worker
+from edgefashion.bench.process.worker import Job
 from edgefashion.environment import usable_cpus
 from edgefashion.errors import CheckFailed
 from edgefashion.records import Memory

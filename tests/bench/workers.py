@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from edgefashion.bench.launch import Worker, WorkerFailed
-from edgefashion.bench.worker import Job
+from edgefashion.bench.process.launch import Worker, WorkerFailed
+from edgefashion.bench.process.worker import Job
 
 LINUX = pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="needs Linux")
 

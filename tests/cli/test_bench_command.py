@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from edgefashion.bench import launch
+from edgefashion.bench.process import launch
 from edgefashion.cli.bench import parse_options
 from edgefashion.errors import UsageError
 from edgefashion.records import BenchReport, Failure, Gate, GateVerdict

@@ -11,7 +11,7 @@ from matplotlib.text import Text
 from pieces import FP32
 from PIL import Image
 
-from edgefashion.bench.bottleneck import explain
+from edgefashion.bench.profiling.bottleneck import explain
 from edgefashion.records import Bandwidth, Ceilings, Operator, Profile, Roofline, SessionSpec
 from edgefashion.report.drawing import png
 from edgefashion.report.profile_grids import ceilings_grid, operators_grid

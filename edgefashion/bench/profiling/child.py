@@ -1,7 +1,7 @@
 """The process that is profiled: opens a model twice, times it plainly, and profiles it operator by operator.
 
-It is started by `edgefashion.bench.profile` and speaks JSON: one `Job` comes in on stdin, one `Measured` or `Broken`
-goes out on stdout. Times come from onnxruntime's own profile, which has three flaws, each met here:
+It is started by `edgefashion.bench.profiling.profile` and speaks JSON: one `Job` comes in on stdin, one `Measured` or
+`Broken` goes out on stdout. Times come from onnxruntime's own profile, which has three flaws, each met here:
 
 - Whole microseconds. The parent loads clock.c before it where it can; which unit came out is seen by holding the
   profile against a clock of our own. Within a unit the median is interpolated.
@@ -26,11 +26,11 @@ from typing import Any
 import msgspec
 
 from edgefashion.artifact import Model, open_model
-from edgefashion.bench import isolation
-from edgefashion.bench.operators import Kernel
-from edgefashion.bench.profile_events import kernels, of_rounds, probe_times, read_calls, unit_of
-from edgefashion.bench.sampling import Calls, time_block, warm_up
-from edgefashion.bench.worker import Broken
+from edgefashion.bench.process import isolation
+from edgefashion.bench.process.sampling import Calls, time_block, warm_up
+from edgefashion.bench.process.worker import Broken
+from edgefashion.bench.profiling.events import kernels, of_rounds, probe_times, read_calls, unit_of
+from edgefashion.bench.profiling.operators import Kernel
 from edgefashion.errors import CheckFailed, EdgefashionError, ExitCode
 from edgefashion.records import Record, SessionSpec
 

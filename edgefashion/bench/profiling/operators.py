@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from math import prod
 
-from edgefashion.bench.onnx_graph import Graph, Node
+from edgefashion.bench.profiling.onnx_graph import Graph, Node
 from edgefashion.records import Arithmetic, Operator, Record
 
 # What onnxruntime's graph transformers put before and after the name of the node or tensor they start from.

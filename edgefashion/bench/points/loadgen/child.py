@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefashion.artifact import open_model
-from edgefashion.bench import isolation
-from edgefashion.bench.loadgen.job import Job, Reply
-from edgefashion.bench.sampling import time_block, warm_up
+from edgefashion.bench.points.loadgen.job import Job, Reply
+from edgefashion.bench.process import isolation
+from edgefashion.bench.process.sampling import time_block, warm_up
 from edgefashion.errors import CheckFailed, EdgefashionError, NotAvailable
 from edgefashion.runtimes import Session, open_session, run_all
 

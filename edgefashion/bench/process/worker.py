@@ -1,6 +1,6 @@
 """One launch: a fresh process that opens one cell, proves that it is right, warms up, and times blocks.
 
-It is started by `edgefashion.bench.launch` and speaks JSON lines: a `Job` comes in and `Ready` goes out; then
+It is started by `edgefashion.bench.process.launch` and speaks JSON lines: a `Job` comes in and `Ready` goes out; then
 each line "block" that comes in is answered with a `Block`. An error goes out as `Broken`. The process ends when
 its input does or its parent dies, so it cannot outlive it.
 """
@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import msgspec
 
-from edgefashion.bench import isolation
-from edgefashion.bench.sampling import Calls, settle, time_block, time_paced, warm_up
+from edgefashion.bench.process import isolation
+from edgefashion.bench.process.sampling import Calls, settle, time_block, time_paced, warm_up
 from edgefashion.errors import BadInput, CheckFailed, EdgefashionError, ExitCode
 from edgefashion.records import ColdStart, Memory, Placement, Record, SessionSpec
 

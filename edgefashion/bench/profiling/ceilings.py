@@ -9,8 +9,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from edgefashion.bench.isolation import pinned
-from edgefashion.bench.native import build
+from edgefashion.bench.process.isolation import pinned
+from edgefashion.bench.profiling.native import build
 from edgefashion.errors import NotAvailable
 from edgefashion.records import Bandwidth, Ceilings
 

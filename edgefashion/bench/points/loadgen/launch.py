@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefashion.artifact import Model
-from edgefashion.bench import isolation
-from edgefashion.bench.launch import WorkerFailed
-from edgefashion.bench.loadgen.job import Job, Reply
-from edgefashion.bench.loadgen.log import read_detail
+from edgefashion.bench.points.loadgen.job import Job, Reply
+from edgefashion.bench.points.loadgen.log import read_detail
+from edgefashion.bench.process import isolation
+from edgefashion.bench.process.launch import WorkerFailed
 from edgefashion.environment import require
 from edgefashion.errors import CannotWrite, UsageError
 from edgefashion.records import LoadgenRun, Scenario, SessionSpec
@@ -144,7 +144,7 @@ def _answers_on_cpu(artifact: Model, spec: SessionSpec, inputs: NDArray[Any], ba
 def _in_child(job: Job) -> Reply:
     with isolation.pinned(job.cpus):
         process = subprocess.Popen(
-            [sys.executable, "-m", "edgefashion.bench.loadgen"],
+            [sys.executable, "-m", "edgefashion.bench.points.loadgen"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from edgefashion.bench import isolation
-from edgefashion.bench.worker import Broken, Job
+from edgefashion.bench.process import isolation
+from edgefashion.bench.process.worker import Broken, Job
 from edgefashion.errors import BadInput, EdgefashionError, ExitCode, NotAvailable, UsageError
 from edgefashion.records import Failure, Plan
 
@@ -51,7 +51,7 @@ def _open_in_child(job: Job) -> str:
     with isolation.pinned(job.cpus):
         try:
             done = subprocess.run(
-                [sys.executable, "-P", "-c", "from edgefashion.bench.trial import main; main()"],
+                [sys.executable, "-P", "-c", "from edgefashion.bench.process.trial import main; main()"],
                 input=msgspec.json.encode(job),
                 capture_output=True,
                 timeout=_TIMEOUT_S,

@@ -17,9 +17,9 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from edgefashion.bench.launch import Worker
-from edgefashion.bench.operating import find_reversal
-from edgefashion.bench.worker import Job
+from edgefashion.bench.points.operating import find_reversal
+from edgefashion.bench.process.launch import Worker
+from edgefashion.bench.process.worker import Job
 from edgefashion.records import Interval, SustainedRun, Window
 from edgefashion.stats import Floats, difference_of_means, exponential, log_interval, percentile
 

@@ -4,10 +4,10 @@
     print(run.verdict)
 
 LoadGen decides when a query of which pictures comes, and times the answers; its verdict and its logs are kept. The
-parent (`launch`) starts `python -m edgefashion.bench.loadgen` (`child`) on the cell's cores, sends it a `Job` and gets
-one `Reply`; the results are in the log (`log`).
+parent (`launch`) starts `python -m edgefashion.bench.points.loadgen` (`child`) on the cell's cores, sends it a `Job`
+and gets one `Reply`; the results are in the log (`log`).
 """
 
-from edgefashion.bench.loadgen.launch import SCENARIOS, require_scenario, run_loadgen
+from edgefashion.bench.points.loadgen.launch import SCENARIOS, require_scenario, run_loadgen
 
 __all__ = ["SCENARIOS", "require_scenario", "run_loadgen"]

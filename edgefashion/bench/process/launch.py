@@ -13,15 +13,17 @@ from typing import Protocol, Self, TypeVar
 
 import msgspec
 
-from edgefashion.bench.isolation import pinned, worker_environment
-from edgefashion.bench.worker import Block, Broken, Job, Ready
+from edgefashion.bench.process.isolation import pinned, worker_environment
+from edgefashion.bench.process.worker import Block, Broken, Job, Ready
 from edgefashion.errors import ExitCode
 
 REPLY_TIMEOUT_S = 120.0
 _SLOW_CALLS = 60  # more than settling and a block take
 _STDERR_TAIL = 400
 # The clock is read before anything of ours is imported: what comes before that line is the interpreter's start.
-_BOOT = "import time; entered_ns = time.monotonic_ns(); from edgefashion.bench.worker import main; main(entered_ns)"
+_BOOT = (
+    "import time; entered_ns = time.monotonic_ns(); from edgefashion.bench.process.worker import main; main(entered_ns)"
+)
 
 # Where the system has no such signals, idle workers keep running.
 _STOP: int | None = getattr(signal, "SIGSTOP", None)

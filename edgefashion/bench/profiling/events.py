@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from edgefashion.bench.operators import Kernel
+from edgefashion.bench.profiling.operators import Kernel
 from edgefashion.errors import CheckFailed
 
 UNIT_S = 1e-6  # of the profile

@@ -16,16 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefashion.artifact import Model
-from edgefashion.bench.isolation import pinned, worker_environment
-from edgefashion.bench.native import build
-from edgefashion.bench.onnx_graph import Graph, read_graph
-from edgefashion.bench.operators import Kernel, operator
-from edgefashion.bench.profile_worker import Job, Measured
-from edgefashion.bench.worker import Broken
+from edgefashion.bench.process.isolation import pinned, worker_environment
+from edgefashion.bench.process.worker import Broken
+from edgefashion.bench.profiling.child import Job, Measured
+from edgefashion.bench.profiling.native import build
+from edgefashion.bench.profiling.onnx_graph import Graph, read_graph
+from edgefashion.bench.profiling.operators import Kernel, operator
 from edgefashion.errors import CheckFailed, NotAvailable
 from edgefashion.records import Operator, Profile, SessionSpec
 
-_BOOT = "from edgefashion.bench.profile_worker import main; main()"
+_BOOT = "from edgefashion.bench.profiling.child import main; main()"
 _TIMEOUT_S = 180.0
 
 

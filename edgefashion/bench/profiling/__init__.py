@@ -1,0 +1,1 @@
+"""Where the time of a call goes: operators, ceilings measured on the spot, and what bounds the model."""

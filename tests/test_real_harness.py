@@ -1,6 +1,6 @@
 """The whole harness on real processes: identical cells side by side, and beside them one that is slower by 3 %.
 
-Some twenty minutes on two idle cores. `pytest -m slow -rP tests/test_real_harness.py` shows the figures.
+A quarter of an hour on two idle cores. `pytest -m slow -rP tests/test_real_harness.py` shows the figures.
 """
 
 import os
@@ -66,7 +66,7 @@ class Found:
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> Found:
-    """Six pairs of identical cells and a slower one in each of 17 runs of ten generations; each core has its own runs."""
+    """Six pairs of identical cells and a slower one in each of 17 runs; every core has runs of its own."""
     plan = twins_and_a_slower_one()
     folder = tmp_path_factory.mktemp("jobs")
     cores = usable_cpus()[-2:]
@@ -81,7 +81,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Found:
 
 
 def twins_and_a_slower_one() -> Plan:
-    """Of the committed model in ONNX Runtime, and of a fixed amount of work in a hash function, three pairs each."""
+    """Of the committed model in ONNX Runtime, and of a fixed amount of work in a hash function: three pairs each."""
     plan = make_plan(
         Request([open_artifact(MODEL)], runtimes=["onnxruntime", "fake-work"], overhead_cells=False, budget_s=1e6)
     )

@@ -3,6 +3,7 @@
 from collections import Counter
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import settings as configure
 from hypothesis import strategies as st
@@ -20,7 +21,7 @@ from simulation import (
 )
 
 from edgefashion.bench.analyse import standings
-from edgefashion.bench.schedule import Raw, run_schedule
+from edgefashion.bench.schedule import Raw, choose, run_schedule
 
 FOUR = ("reference", "one", "two", "copy")
 GOOD = plan_for(FOUR)
@@ -128,6 +129,19 @@ def test_the_last_generation_holds_what_fits() -> None:
     found = generations(measured(plan, simulation_of(plan, Machine(luck=0.1, drift=0.0))))
     assert [len(each) for each in found] == [4, 4, 4, 4, 4, 2]
     assert "reference" in found[-1]
+
+
+@pytest.mark.parametrize(
+    ("launches", "scatter", "expected"),
+    [((5, 5, 3, 5), (0.1, 0.1, 0.1, 0.1), "two"), ((5, 5, 5, 5), (0.1, 0.3, 0.1, 0.2), "one")],
+    ids=["fewest launches", "widest interval"],
+)
+def test_what_fits_is_the_least_known(launches: tuple[int, ...], scatter: tuple[float, ...], expected: str) -> None:
+    """With time for the reference and one more, that is the cell with the fewest launches, or the least precise."""
+    known = zip(FOUR, launches, scatter, strict=True)
+    medians = {label: {number: 1 + wide * (number % 2) for number in range(count)} for label, count, wide in known}
+    raw = Raw(medians=medians, costs_s={label: [1.0] for label in FOUR})
+    assert {"reference", expected} == set(choose(GOOD, raw, generation=5, left_s=2.5, free_bytes=float("inf")))
 
 
 def test_launches_that_become_slower_cost_one_error_of_the_estimate() -> None:

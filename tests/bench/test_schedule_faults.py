@@ -55,6 +55,15 @@ def test_a_worker_that_does_not_start_becomes_a_failure() -> None:
     assert Counter(each.cell for each in raw.launches) == {"reference": 10, "one": 10, "copy": 10}
 
 
+def test_a_cell_that_is_known_to_fail_is_not_started() -> None:
+    """Its reason is kept, and the others are measured."""
+    known = [Failure(cell="two", reason="it cannot be opened")]
+    simulation = simulation_of(GOOD, STILL)
+    raw = run_schedule(GOOD, simulation.tools(GOOD), lambda *_: None, started_s=0.0, failures=known)
+    assert known == raw.failures
+    assert {"reference", "one", "copy"} == {launch.cell for launch in raw.launches}
+
+
 def test_without_its_reference_a_cell_is_still_measured() -> None:
     """The reference fails first of all: the others have medians, and the run ends with its budget."""
     simulation = broken("reference", 1, WorkerFailed("it broke"))

@@ -33,7 +33,7 @@ _PACED_CALLS = 7
 class Job(Record, frozen=True):
     """What a worker is to measure."""
 
-    artifact: str  # path; empty for a call that needs none
+    artifact: str  # path; of a Python call with its function, as in "mine.py:make_call"
     sha256: str
     session: SessionSpec
     naive: bool  # time the plain `run` instead of a call on bound inputs and outputs

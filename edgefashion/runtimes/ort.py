@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edgefashion.artifact import Model
 from edgefashion.environment import installed
-from edgefashion.errors import BadInput, EdgefashionError, NotAvailable, UsageError
+from edgefashion.errors import BadInput, CheckFailed, EdgefashionError, NotAvailable, UsageError
 from edgefashion.records import Placement, SessionSpec, TensorSpec
 from edgefashion.runtimes import Availability, require_provider
 from edgefashion.runtimes.placement import check_placement, time_share
@@ -28,6 +28,7 @@ PROVIDERS = {provider.name: provider.own_name for provider in TABLE}
 
 _FATAL_ONLY = 4
 _PROFILED_CALLS = 20
+_RELATIVE_TOLERANCE = 1e-3  # of the largest output: some devices add in another order each time
 # onnxruntime's names of element types where they differ from numpy's.
 _ELEMENTS = {"float": "float32", "double": "float64"}
 
@@ -117,21 +118,26 @@ class OrtSession:
 
         Raises:
             BadInput: The model does not run on this input.
+            CheckFailed: The bound call does not leave the answers that the plain one gives.
         """
         binding = self._session.io_binding()
         binding.bind_ortvalue_input(self.inputs[0].name, self._value.ortvalue_from_numpy(images, self._memory, 0))
-        for name, output in zip(self._outputs, self._run(images), strict=True):
+        plain = self._run(images)
+        for name, output in zip(self._outputs, plain, strict=True):
             place = self._value.ortvalue_from_shape_and_type(output.shape, output.dtype, self._memory, 0)
             binding.bind_ortvalue_output(name, place)
         run = self._session.run_with_iobinding
-        if self._memory == "cpu":
-            return lambda: run(binding)
 
         def run_and_wait() -> None:
             run(binding)
             binding.synchronize_outputs()
 
-        return run_and_wait
+        call = (lambda: run(binding)) if self._memory == "cpu" else run_and_wait
+        call()
+        # What is timed must be what was checked: a bound call that does not wait, or does nothing, would be fast.
+        if not _alike(binding.copy_outputs_to_cpu()[0], plain[0]):
+            raise CheckFailed(f"{self._model.path} answers wrongly through bound inputs and outputs")
+        return call
 
     def __enter__(self) -> Self:
         """The session itself."""
@@ -150,6 +156,13 @@ class OrtSession:
             shape = f"{images.dtype}{list(images.shape)}"
             raise BadInput(f"onnxruntime cannot run {self._model.path} on {shape}: {words_of(error)}") from error
         return results
+
+
+def _alike(bound: NDArray[Any], plain: NDArray[Any]) -> bool:
+    if plain.dtype.kind not in "biuf":
+        return True  # what is no number is refused where outputs are held against those expected
+    largest = float(np.abs(plain[np.isfinite(plain)].astype(np.float64)).max(initial=0))
+    return bool(np.allclose(bound, plain, rtol=0, atol=_RELATIVE_TOLERANCE * largest, equal_nan=True))
 
 
 def _create(model: Model, spec: SessionSpec, *, profile: Path | None = None) -> Any:

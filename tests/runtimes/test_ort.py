@@ -18,7 +18,7 @@ import onnxruntime  # noqa: E402 - after the skips
 
 from edgefashion.artifact import Artifact, from_content, open_artifact, stamp_onnx  # noqa: E402
 from edgefashion.data import Dataset  # noqa: E402
-from edgefashion.errors import BadInput, NotAvailable, UsageError  # noqa: E402
+from edgefashion.errors import BadInput, CheckFailed, NotAvailable, UsageError  # noqa: E402
 from edgefashion.files import UNSEALED  # noqa: E402
 from edgefashion.records import SessionSpec  # noqa: E402
 from edgefashion.runtimes import open_session, ort  # noqa: E402
@@ -208,6 +208,18 @@ def test_bytes_that_were_checked_are_run(own_run: Path, sample: Dataset) -> None
     artifact.path.write_bytes(b"replaced")
     with open_session(artifact, CPU) as session:
         assert session.run(sample.test.pixels[:1]).shape == (1, 10)
+
+
+def test_a_bound_call_that_does_nothing_is_refused(fp32: Artifact, sample: Dataset) -> None:
+    """It would be the fastest model of all: its outputs are not those of the plain call."""
+    with open_session(fp32, SessionSpec("onnxruntime", "CPUExecutionProvider")) as session:
+        session.bind(sample.test.pixels[:1])
+        real = session._session
+        session._session = SimpleNamespace(
+            run=real.run, io_binding=real.io_binding, run_with_iobinding=lambda _binding: None
+        )
+        with pytest.raises(CheckFailed, match="answers wrongly through bound"):
+            session.bind(sample.test.pixels[:1])
 
 
 def test_onnxruntime_keeps_no_store_of_events(tmp_path: Path) -> None:

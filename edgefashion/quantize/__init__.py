@@ -2,11 +2,12 @@
 
     int8, parity = quantize.apply(fp32, "static", split)
 
-A scheme's module offers `Config`, a frozen dataclass whose class attributes name the variant, the precision
-and whether it needs calibration pictures, and `apply(model, config, pixels) -> onnx.ModelProto`.
+A scheme's module offers `apply(model, config, pixels) -> onnx.ModelProto`, or `fine_tune(model, config, data, note)`
+if it trains, and `Config`, a frozen dataclass. Its fields are the scheme's settings; `variant`, `precision`,
+`calibration_images` and `calibration_seed` say what the result is called and what it needs.
 """
 
-import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ import msgspec
 import numpy as np
 
 from edgefashion.artifact import Artifact
-from edgefashion.data import Dataset, Images
+from edgefashion.data import Dataset, Images, silent
 from edgefashion.environment import require
 from edgefashion.errors import UsageError
+from edgefashion.quantize.settings import recorded
 from edgefashion.records import Parity, Quantization
 from edgefashion.registry import Registry
 from edgefashion.verify import Limits, ReferenceLogits
@@ -29,6 +31,10 @@ SCHEMES = Registry(
         "dynamic": "edgefashion.quantize.dynamic",
         "static": "edgefashion.quantize.static",
         "float16": "edgefashion.quantize.float16",
+        "weight-only": "edgefashion.quantize.weight_only",
+        "mixed": "edgefashion.quantize.mixed",
+        "qoperator": "edgefashion.quantize.qoperator",
+        "qat": "edgefashion.quantize.qat",
     },
 )
 
@@ -42,17 +48,19 @@ def apply(
     out: Path | None = None,
     reference: Artifact | ReferenceLogits | None = None,
     limits: Limits | None = None,
+    note: Callable[[str], None] = silent,
 ) -> tuple[Artifact, Parity]:
     """A new, quantized artifact; the one given stays as it is. Same artifact and settings, same bytes.
 
     Args:
         artifact: A float32 ONNX artifact.
-        scheme: dynamic, static, float16, or one that another package adds.
-        data: Training pictures calibrate, test pictures prove.
+        scheme: A name in `SCHEMES`, or one that another package adds.
+        data: Training pictures calibrate and teach, test pictures prove.
         config: The scheme's `Config`, for other than its default settings.
         out: The file; named after the variant, beside the artifact, by default.
         reference: What decisions are compared with; `artifact` by default.
         limits: Instead of the default limits of the new precision.
+        note: Is told how a scheme that trains gets on.
 
     Returns:
         The quantized artifact, and the parity that it was kept for.
@@ -71,7 +79,10 @@ def apply(
     calibration = calibration_images(data, config.calibration_images, config.calibration_seed)
     model = onnx.load_model_from_string(artifact.content)
     del model.metadata_props[:]
-    model = module.apply(model, config, calibration.pixels)
+    if hasattr(module, "fine_tune"):
+        model = module.fine_tune(model, config, data, note)
+    else:
+        model = module.apply(model, config, calibration.pixels)
     onnx.checker.check_model(model, full_check=True)
     manifest = msgspec.structs.replace(
         artifact.manifest,
@@ -79,7 +90,7 @@ def apply(
         precision=config.precision,
         quantization=Quantization(
             scheme=scheme,
-            settings=dataclasses.asdict(config),
+            settings=recorded(config),
             calibration_images=len(calibration),
             calibration_sha256=calibration.sha256 if len(calibration) else None,
         ),

@@ -11,20 +11,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefashion.quantize.prepare import prepared
+from edgefashion.quantize.settings import setting, variant_of
 from edgefashion.records import Precision
 
 
 @dataclass(frozen=True)
 class Config:
-    """Settings of dynamic quantization."""
+    """Settings of dynamic quantization.
 
-    variant: ClassVar[str] = "int8-dynamic"
+    Attributes:
+        weights: Type of the weights; convolutions with uint8 weights have the faster kernel on x86.
+        per_channel: One scale for each output channel of a weight.
+    """
+
     precision: ClassVar[Precision] = "int8"
     calibration_images: ClassVar[int] = 0
     calibration_seed: ClassVar[int] = 0
 
-    weights: Literal["int8", "uint8"] = "int8"
-    per_channel: bool = False
+    weights: Literal["int8", "uint8"] = setting("int8", word="{}-weights")
+    per_channel: bool = setting(False, word="per-channel")
+
+    @property
+    def variant(self) -> str:
+        """int8-dynamic, and what differs from the default settings."""
+        return variant_of("int8-dynamic", self)
 
 
 def apply(model: Any, config: Config, pixels: NDArray[np.uint8]) -> Any:  # noqa: ARG001 - schemes share a signature

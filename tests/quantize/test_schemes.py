@@ -7,16 +7,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytest.importorskip("torch")
-onnx = pytest.importorskip("onnx")
+from edgefashion import quantize
+from edgefashion.artifact import Artifact, open_artifact
+from edgefashion.data import Dataset, Images
+from edgefashion.errors import CheckFailed, UsageError
+from edgefashion.quantize import SCHEMES, calibration_images, static
+from edgefashion.quantize.settings import recorded
+from edgefashion.runtimes import default_spec, open_session
+from edgefashion.verify import Limits
 
-from edgefashion import quantize  # noqa: E402 - after the skips
-from edgefashion.artifact import Artifact, open_artifact  # noqa: E402
-from edgefashion.data import Dataset, Images  # noqa: E402
-from edgefashion.errors import CheckFailed, UsageError  # noqa: E402
-from edgefashion.quantize import SCHEMES, calibration_images, static  # noqa: E402
-from edgefashion.runtimes import default_spec, open_session  # noqa: E402
-from edgefashion.verify import Limits  # noqa: E402
+pytest.importorskip("torch")
+pytest.importorskip("onnx")
 
 LENIENT = Limits(min_agreement=0.9)
 
@@ -34,10 +35,30 @@ def rows(images: Images) -> set[bytes]:
     return {pixels.tobytes() for pixels in images.pixels}
 
 
+def config_of(scheme: str) -> Any:
+    """The scheme's default settings, or some that take less time."""
+    config = SCHEMES.load(scheme).Config()
+    return dataclasses.replace(config, epochs=1, calibration_images=50) if scheme == "qat" else config
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where each scheme's artifact is put once."""
+    return tmp_path_factory.mktemp("schemes")
+
+
+@pytest.fixture
+def kept(scheme: str, folder: Path, tiny_run: Path, sample: Dataset) -> Artifact:
+    """The tiny run quantized by the scheme; made once, not to be changed."""
+    path = folder / f"{scheme}.onnx"
+    if path.exists():
+        return open_artifact(path)
+    return apply(open_artifact(tiny_run / "fp32.onnx"), scheme, sample, path, config=config_of(scheme))
+
+
 @each_scheme
-def test_smaller_and_decides_alike(scheme: str, fp32: Artifact, sample: Dataset, tmp_path: Path) -> None:
+def test_smaller_and_decides_alike(kept: Artifact, fp32: Artifact, sample: Dataset) -> None:
     """A quantized model is smaller, still takes any number of raw pictures, and gives float32 logits."""
-    kept = apply(fp32, scheme, sample, tmp_path / "q.onnx")
     assert len(kept.content) < 0.75 * len(fp32.content)
     with open_session(kept, default_spec(kept)) as session, open_session(fp32, default_spec(fp32)) as full:
         for batch in (1, 7, 100):
@@ -48,34 +69,29 @@ def test_smaller_and_decides_alike(scheme: str, fp32: Artifact, sample: Dataset,
 
 
 @each_scheme
-def test_input_stays_as_it_is(scheme: str, own_run: Path, sample: Dataset) -> None:
-    """The artifact given is neither changed nor replaced; the new one lies beside it under its variant's name."""
-    config = SCHEMES.load(scheme).Config()
+def test_same_bytes_again_and_the_input_stays_as_it_is(
+    scheme: str, kept: Artifact, own_run: Path, sample: Dataset
+) -> None:
+    """The same artifact and settings give the same bytes, beside the artifact, under the variant's name."""
+    config = config_of(scheme)
     (own_run / f"{config.variant}.onnx").unlink(missing_ok=True)
     before = {path.name: path.read_bytes() for path in own_run.iterdir()}
     artifact = open_artifact(own_run / "fp32.onnx")
-    kept, _ = quantize.apply(artifact, scheme, sample, limits=LENIENT)
-    assert own_run / f"{config.variant}.onnx" == kept.path
+    again, _ = quantize.apply(artifact, scheme, sample, config=config, limits=LENIENT)
+    assert own_run / f"{config.variant}.onnx" == again.path
     after = {path.name: path.read_bytes() for path in own_run.iterdir()}
-    assert before == {name: content for name, content in after.items() if name != kept.path.name}
-    assert kept.content == after[kept.path.name]
+    assert before == {name: content for name, content in after.items() if name != again.path.name}
+    assert kept.content == after[again.path.name]
 
 
 @each_scheme
-def test_same_bytes_again(scheme: str, fp32: Artifact, sample: Dataset, tmp_path: Path) -> None:
-    """The same artifact and settings give the same bytes."""
-    first, again = (apply(fp32, scheme, sample, tmp_path / name) for name in ("a.onnx", "b.onnx"))
-    assert first.content == again.content
-
-
-@each_scheme
-def test_manifest_says_what_was_done(scheme: str, fp32: Artifact, sample: Dataset, tmp_path: Path) -> None:
+def test_manifest_says_what_was_done(scheme: str, kept: Artifact, fp32: Artifact) -> None:
     """The manifest names scheme, precision and settings, and keeps where the model comes from."""
-    config = SCHEMES.load(scheme).Config()
-    manifest = apply(fp32, scheme, sample, tmp_path / "q.onnx").manifest
+    config = config_of(scheme)
+    manifest = kept.manifest
     assert (config.variant, config.precision) == (manifest.variant, manifest.precision)
     assert manifest.quantization is not None
-    assert (scheme, dataclasses.asdict(config)) == (manifest.quantization.scheme, manifest.quantization.settings)
+    assert (scheme, recorded(config)) == (manifest.quantization.scheme, manifest.quantization.settings)
     assert config.calibration_images == manifest.quantization.calibration_images
     assert (config.calibration_images > 0) == (manifest.quantization.calibration_sha256 is not None)
     assert fp32.manifest.checkpoint_sha256 == manifest.checkpoint_sha256
@@ -90,16 +106,14 @@ def test_config_is_frozen(scheme: str) -> None:
     assert config.__dataclass_params__.frozen  # type: ignore[attr-defined]
 
 
-@each_scheme
 @pytest.mark.parametrize("existing", [True, False])
-def test_unproven_model_is_not_kept(scheme: str, existing: bool, own_run: Path, sample: Dataset) -> None:
+def test_unproven_model_is_not_kept(existing: bool, own_run: Path, sample: Dataset) -> None:
     """A model that breaks its limits is not written, and an older one stays."""
-    variant = SCHEMES.load(scheme).Config().variant
     if not existing:
-        (own_run / f"{variant}.onnx").unlink(missing_ok=True)
+        (own_run / "int8-static.onnx").unlink()
     before = {path.name: path.read_bytes() for path in own_run.iterdir()}
-    with pytest.raises(CheckFailed, match=f"{variant}.onnx was not kept: top-1 agreement is"):
-        quantize.apply(open_artifact(own_run / "fp32.onnx"), scheme, sample, limits=Limits(min_agreement=1.1))
+    with pytest.raises(CheckFailed, match=r"int8-static.onnx was not kept: top-1 agreement is"):
+        quantize.apply(open_artifact(own_run / "fp32.onnx"), "static", sample, limits=Limits(min_agreement=1.1))
     assert before == {path.name: path.read_bytes() for path in own_run.iterdir()}
 
 
@@ -156,19 +170,18 @@ def test_too_many_calibration_pictures(fp32: Artifact, sample: Dataset, tmp_path
     assert len(calibration_images(sample, 1600, seed=0)) == 1600
 
 
-@pytest.mark.parametrize(
-    "config",
-    [
-        static.Config(activations="int8", calibration_images=100),
-        static.Config(per_channel=False, calibration_images=100),
-        static.Config(method="percentile", calibration_images=100),
-    ],
-)
-def test_static_settings_change_the_model(
-    config: static.Config, fp32: Artifact, sample: Dataset, tmp_path: Path
+def test_only_calibration_pictures_reach_a_scheme(
+    fp32: Artifact, sample: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each setting of the static scheme reaches the quantizer."""
-    plain = apply(fp32, "static", sample, tmp_path / "a.onnx", config=static.Config(calibration_images=100))
-    other = apply(fp32, "static", sample, tmp_path / "b.onnx", config=config)
-    models = [onnx.load_model_from_string(found.content) for found in (plain, other)]
-    assert models[0].graph.SerializeToString() != models[1].graph.SerializeToString()
+    """What a scheme is calibrated with is what was drawn from the training pictures, and nothing else."""
+    seen: list[Any] = []
+    real = static.apply
+
+    def watched(model: Any, config: static.Config, pixels: Any) -> Any:
+        seen.append(pixels)
+        return real(model, config, pixels)
+
+    monkeypatch.setattr(static, "apply", watched)
+    apply(fp32, "static", sample, tmp_path / "q.onnx", config=static.Config(calibration_images=20))
+    np.testing.assert_array_equal(calibration_images(sample, 20, seed=0).pixels, seen[0])
+    assert len(seen) == 1

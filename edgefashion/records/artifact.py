@@ -1,13 +1,16 @@
 """What an artifact says about itself."""
 
+from pathlib import Path
 from typing import Literal, Self
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgefashion.errors import BadInput
 from edgefashion.files import SEAL_KEY, UNSEALED
 from edgefashion.records.base import SCHEMA, Record
+from edgefashion.records.pictures import pack_pictures, unpack_pictures
 
 Setting = bool | int | float | str | list[int]
 Precision = Literal["float32", "float16", "int8"]
@@ -79,15 +82,52 @@ class Quantization(Record, frozen=True):
 
 
 class Golden(Record, frozen=True):
-    """Pictures of the bundled sample's test part, and the logits this artifact gave for them when it was made."""
+    """Pictures, and the logits this artifact gave for them when it was made: it proves itself wherever it is copied.
 
-    indices: list[int]
+    Artifacts made before pictures travelled inside them have no pixels: `indices` says where the sample has them.
+    """
+
+    indices: list[int]  # in the test part of the bundled sample
     logits: list[list[float]]
+    pixels: str = ""  # see `records.pictures`
+    shape: tuple[int, ...] = ()  # N, H, W
+    labels: tuple[int, ...] = ()
 
     @classmethod
-    def of(cls, indices: list[int], logits: NDArray[np.float32]) -> Self:
-        """Golden outputs from `logits` float32[N, classes], in the fewest digits that give the same float32."""
-        return cls(indices=indices, logits=[[float(str(value)) for value in row] for row in logits])
+    def of(
+        cls,
+        indices: list[int],
+        logits: NDArray[np.float32],
+        *,
+        pixels: NDArray[np.uint8],
+        labels: NDArray[np.uint8],
+    ) -> Self:
+        """Golden outputs from `logits` float32[N, classes], in the fewest digits that give the same float32.
+
+        Args:
+            indices: Where the sample's test part has the pictures.
+            logits: What the artifact answers.
+            pixels: uint8[N, H, W].
+            labels: uint8[N].
+        """
+        return cls(
+            indices=indices,
+            logits=[[float(str(value)) for value in row] for row in logits],
+            pixels=pack_pictures(pixels),
+            shape=pixels.shape,
+            labels=tuple(labels.tolist()),
+        )
+
+    def pictures(self, path: Path) -> NDArray[np.uint8]:
+        """The pictures uint8[N, H, W]; `path` names the artifact that carries them.
+
+        Raises:
+            BadInput: They are damaged, or not as many as their shape says.
+        """
+        try:
+            return unpack_pictures(self.pixels, self.shape)
+        except ValueError as error:
+            raise BadInput(f"{path} carries golden pictures that cannot be read: {error}; export it again") from None
 
 
 class Expected(Record, frozen=True):

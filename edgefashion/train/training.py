@@ -248,5 +248,5 @@ def _manifest(state: ResumeState, data: Dataset, model: Classifier, name: str, a
         parameters=count_parameters(model),
         versions=environment.versions(),
         expected=Expected(data=data.identity.name, images=len(data.test), accuracy=accuracy),
-        golden=Golden.of(indices, logits),
+        golden=Golden.of(indices, logits, pixels=golden.pixels, labels=golden.labels),
     )

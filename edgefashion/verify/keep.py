@@ -57,4 +57,5 @@ def keep_if_proven(
 def _golden(artifact: Artifact) -> Golden:
     indices, golden = golden_images()
     with open_session(artifact, default_spec(artifact)) as session:
-        return Golden.of(indices, run_all(session, golden.pixels))
+        logits = run_all(session, golden.pixels)
+    return Golden.of(indices, logits, pixels=golden.pixels, labels=golden.labels)

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from edgefashion import runs, tensors
 from edgefashion.artifact import Artifact, open_artifact
-from edgefashion.data import Dataset, load_sample
+from edgefashion.data import Dataset, Images, load_sample
 from edgefashion.environment import installed, usable_cpus
 from edgefashion.errors import BadInput, NotAvailable, UsageError
-from edgefashion.records import Reference
+from edgefashion.records import Golden, Reference
 from edgefashion.registry import unknown
 from edgefashion.runtimes import default_spec, in_words, open_session, run_all
 
@@ -78,7 +78,7 @@ def find_reference(artifact: Artifact, data: Dataset, choice: str = "auto") -> R
     if choice == "stored":
         return _stored(artifact, stored, data)
     if choice == "golden":
-        return _golden(artifact)
+        return golden_reference(artifact)
     if Path(choice).suffix:
         return from_artifact(open_artifact(Path(choice)), data)
     raise UsageError(unknown("reference", choice, KINDS) + ", or the path of an artifact")
@@ -105,17 +105,40 @@ def _stored(artifact: Artifact, path: Path, data: Dataset) -> ReferenceLogits:
     return ReferenceLogits(f"stored logits of PyTorch {record.torch}", data.test.pixels, data.test.labels, logits)
 
 
-def _golden(artifact: Artifact) -> ReferenceLogits:
+def golden_reference(artifact: Artifact) -> ReferenceLogits:
+    """The golden pictures that `artifact` carries, and what it answered to them.
+
+    Raises:
+        NotAvailable: It carries none.
+        BadInput: They fit neither its input nor its labels.
+    """
     golden = artifact.manifest.golden
     if golden is None:
         raise NotAvailable(f"{artifact.path} carries no golden outputs: give --reference")
+    chosen = _golden_images(artifact, golden)
+    manifest = artifact.manifest
+    fits = list(chosen.pixels.shape[1:]) == manifest.input.shape[1:] and set(chosen.labels) <= set(
+        range(len(manifest.labels))
+    )
     try:
-        chosen = load_sample().test.take(np.array(golden.indices, dtype=np.intp))
-        logits = np.array(golden.logits, dtype=np.float32).reshape(len(chosen), len(artifact.manifest.labels))
-    except (IndexError, ValueError):
-        raise BadInput(f"{artifact.path} carries golden outputs that fit neither the sample nor its labels") from None
+        logits = np.array(golden.logits, dtype=np.float32).reshape(len(chosen), len(manifest.labels))
+    except ValueError:
+        fits = False
+    if not fits or not len(chosen):
+        raise BadInput(f"{artifact.path} carries golden outputs that fit neither its pictures nor its labels")
     source = f"golden outputs in the artifact ({len(chosen)} pictures)"
     return ReferenceLogits(source, chosen.pixels, chosen.labels, logits, golden=True)
+
+
+def _golden_images(artifact: Artifact, golden: Golden) -> Images:
+    """The pictures inside the artifact; those of the bundled sample for an artifact that carries only their indices."""
+    try:
+        if golden.pixels:
+            pixels = golden.pictures(artifact.path)
+            return Images(pixels, np.array(golden.labels, dtype=np.uint8).reshape(len(pixels)))
+        return load_sample().test.take(np.array(golden.indices, dtype=np.intp).reshape(len(golden.logits)))
+    except (IndexError, ValueError, OverflowError):
+        raise BadInput(f"{artifact.path} carries golden outputs whose pictures or labels do not exist") from None
 
 
 def _matches(stored: Path, data: Dataset) -> bool:

@@ -1,0 +1,79 @@
+"""The network without its preprocessing: what the first layer makes of any values."""
+
+from typing import Any
+
+from edgefashion.artifact import Artifact, ForeignModel
+from edgefashion.environment import require
+from edgefashion.errors import BadInput
+
+VALUES = "normalised_values"
+
+# What preprocessing consists of; the first node of another kind is the first layer.
+_ARITHMETIC = {"Add", "Sub", "Mul", "Div"}
+_CARRIERS = {"Unsqueeze", "Reshape", "Cast", "Identity", "QuantizeLinear", "DequantizeLinear"}
+
+
+def without_preprocessing(artifact: Artifact) -> ForeignModel:
+    """The model behind the last node that normalises: float32[N, 1, H, W] in, logits out.
+
+    The quantization of these values, where there is one, stays in the network.
+
+    Raises:
+        NotAvailable: onnx is not installed.
+        BadInput: The graph does not begin with a chain of nodes that normalise floats.
+    """
+    require("train", purpose="trying faults of the normalisation")
+    import onnx
+
+    if artifact.format != "onnx":
+        raise BadInput(f"{artifact.path} is a {artifact.format} file: its normalisation can be cut off in ONNX only")
+    model = onnx.load_model_from_string(artifact.content)
+    graph = model.graph
+    cut = _normalised(graph)
+    element = _element_type(model, cut) if cut else None
+    if element not in {onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16}:
+        raise BadInput(f"{artifact.path} does not normalise its pictures by a chain of float nodes")
+    _, height, width = artifact.manifest.input.shape
+    kept = [_cast(VALUES, cut, element), *_behind(graph, cut)]
+    used = {name for node in kept for name in node.input}
+    weights = [each for each in graph.initializer if each.name in used]
+    source = onnx.helper.make_tensor_value_info(VALUES, onnx.TensorProto.FLOAT, ["batch", 1, height, width])
+    del graph.node[:], graph.initializer[:], graph.input[:]
+    graph.node.extend(kept)
+    graph.initializer.extend(weights)
+    graph.input.append(source)
+    return ForeignModel(path=artifact.path, content=model.SerializeToString())
+
+
+def _normalised(graph: Any) -> str:
+    """The last tensor that arithmetic makes of the pictures alone, before the first layer; "" where there is none."""
+    tensor, found = graph.input[0].name, ""
+    while True:
+        consumers = [node for node in graph.node if tensor in node.input]
+        if len(consumers) != 1 or consumers[0].op_type not in _ARITHMETIC | _CARRIERS:
+            return found
+        tensor = consumers[0].output[0]
+        found = tensor if consumers[0].op_type in _ARITHMETIC else found
+
+
+def _element_type(model: Any, tensor: str) -> int | None:
+    import onnx
+
+    inferred = onnx.shape_inference.infer_shapes(model).graph.value_info
+    return next((each.type.tensor_type.elem_type for each in inferred if each.name == tensor), None)
+
+
+def _behind(graph: Any, cut: str) -> list[Any]:
+    """The nodes that lead from `cut` to the output, in their order."""
+    needed, kept = {output.name for output in graph.output}, []
+    for node in reversed(graph.node):
+        if needed & set(node.output) and cut not in node.output:
+            kept.append(node)
+            needed |= set(node.input)
+    return kept[::-1]
+
+
+def _cast(source: str, target: str, element: int | None) -> Any:
+    import onnx
+
+    return onnx.helper.make_node("Cast", [source], [target], name="cut/Cast", to=element)

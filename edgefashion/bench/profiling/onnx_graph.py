@@ -1,11 +1,11 @@
-"""What a profile needs to know of an ONNX file: nodes, their attributes, and the shapes of weights.
+"""What a profile needs to know of an ONNX file: nodes, their attributes, and the shapes and types of weights.
 
 A device has no onnx package, so the protocol-buffer wire format is read directly (protobuf.dev, "Encoding");
 only what is asked for here is decoded.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from edgefashion.errors import BadInput
@@ -15,7 +15,7 @@ _MODEL_GRAPH = 7
 _GRAPH_NODE, _GRAPH_INITIALIZER = 1, 5
 _NODE_INPUT, _NODE_OUTPUT, _NODE_NAME, _NODE_OP_TYPE, _NODE_ATTRIBUTE = 1, 2, 3, 4, 5
 _ATTRIBUTE_NAME, _ATTRIBUTE_INT, _ATTRIBUTE_INTS, _ATTRIBUTE_TENSOR = 1, 3, 8, 5
-_TENSOR_DIMS, _TENSOR_NAME = 1, 8
+_TENSOR_DIMS, _TENSOR_TYPE, _TENSOR_NAME = 1, 2, 8
 
 _VARINT, _FIXED64, _LENGTH_DELIMITED, _FIXED32 = 0, 1, 2, 5
 _FIXED_BYTES = {_FIXED64: 8, _FIXED32: 4}
@@ -24,7 +24,7 @@ _MAX_VARINT_BITS = 70
 _SIGN, _WORD = 1 << 63, 1 << 64
 
 # What stands between a weight as it is stored and the operator that uses it.
-_WRAPPERS = {"DequantizeLinear", "Cast", "Transpose", "Identity", "Reshape"}
+_WRAPPERS = {"DequantizeLinear", "Cast", "Mul", "Transpose", "Identity", "Reshape"}
 _MAX_WRAPPERS = 8
 
 
@@ -41,14 +41,15 @@ class Node:
 
 @dataclass(frozen=True)
 class Graph:
-    """Nodes by name and by output, and the shape of every weight."""
+    """Nodes by name and by output, and the shape and element type of every weight."""
 
     by_name: dict[str, Node]
     by_output: dict[str, Node]
     shapes: dict[str, tuple[int, ...]]
+    types: dict[str, int] = field(default_factory=dict)  # TensorProto.DataType, of initializers
 
     def stored(self, tensor: str) -> str | None:
-        """The weight that `tensor` is, or is made of by dequantizing, casting or transposing; None if it is none."""
+        """The weight that `tensor` is, or is made of by dequantizing, casting, scaling or transposing; or None."""
         for _ in range(_MAX_WRAPPERS):
             if tensor in self.shapes:
                 return tensor
@@ -80,7 +81,8 @@ def read_graph(content: bytes) -> Graph:
     return Graph(
         by_name={node.name: node for node in nodes if node.name},
         by_output={output: node for node in nodes for output in node.outputs},
-        shapes=dict([*tensors, *constants]),
+        shapes=dict([*((name, shape) for name, shape, _ in tensors), *constants]),
+        types={name: kind for name, _, kind in tensors},
     )
 
 
@@ -111,10 +113,11 @@ def _constants(node: bytes) -> Iterator[tuple[str, tuple[int, ...]]]:
             yield _texts(fields, _NODE_OUTPUT)[0], _tensor(tensor)[1]
 
 
-def _tensor(content: bytes) -> tuple[str, tuple[int, ...]]:
+def _tensor(content: bytes) -> tuple[str, tuple[int, ...], int]:
     fields = list(_fields(content))
     dims = [value for each in fields if each.number == _TENSOR_DIMS for value in _packed(each)]
-    return _text(fields, _TENSOR_NAME), tuple(dims)
+    kinds = [value for each in fields if each.number == _TENSOR_TYPE for value in _packed(each)]
+    return _text(fields, _TENSOR_NAME), tuple(dims), kinds[-1] if kinds else 0
 
 
 def _packed(field: _Field) -> Iterator[int]:

@@ -8,10 +8,14 @@ from edgefashion.errors import BadInput, UsageError
 EXPORTED = Path("exported")
 
 CHECKPOINT = "checkpoint.safetensors"
+FLOAT = "fp32.onnx"
 REFERENCE = "reference.safetensors"
 RESUME = "resume.safetensors"
 TRAINING = "train.json"
 VERIFICATION = "verify.json"
+SENSITIVITY = "sensitivity.json"
+STABILITY = "stability.json"
+EXPLANATION = "explain.json"
 BENCHMARK = "bench.json"
 PAGE = "report.html"
 PLOTS = "plots"
@@ -27,7 +31,18 @@ def is_finished(run: Path) -> bool:
 
 def clear(run: Path) -> None:
     """Remove everything that a run consists of, its report first, so that no part of it passes for the whole."""
-    for name in (TRAINING, RESUME, CHECKPOINT, REFERENCE, VERIFICATION, BENCHMARK, PAGE):
+    for name in (
+        TRAINING,
+        RESUME,
+        CHECKPOINT,
+        REFERENCE,
+        VERIFICATION,
+        SENSITIVITY,
+        STABILITY,
+        EXPLANATION,
+        BENCHMARK,
+        PAGE,
+    ):
         (run / name).unlink(missing_ok=True)
     for pattern in ("*.onnx", f"{PLOTS}/*.png"):
         for path in run.glob(pattern):

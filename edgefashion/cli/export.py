@@ -5,26 +5,40 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from edgefashion.cli.options import DataOption, JsonOption, MaxDropOption, MinAgreementOption
+from edgefashion.cli.options import (
+    DataOption,
+    JsonOption,
+    MaxDropOption,
+    MaxLossOption,
+    MinAgreementOption,
+    RunArgument,
+    parse_share,
+)
 
 if TYPE_CHECKING:
+    from edgefashion.artifact import Artifact
     from edgefashion.data import Dataset
-    from edgefashion.records import VerifyReport
-    from edgefashion.verify import Limits
+    from edgefashion.records import Parity, VerifyReport
+    from edgefashion.verify import Limits, ReferenceLogits
+
+_SEARCH_BUDGET_S = 30.0
 
 
 def export(
-    run: Annotated[
-        str | None, typer.Argument(metavar="[RUN]", help="Folder of a run. Default: the newest in exported/.")
-    ] = None,
+    run: RunArgument = None,
     *,
     quantize: Annotated[
         bool, typer.Option("--quantize", help="Write a quantized model too; dynamic by default.")
     ] = False,
     scheme: Annotated[
         list[str] | None,
-        typer.Option(help="dynamic, static or float16; may be given more than once. Implies --quantize."),
+        typer.Option(
+            metavar="NAME[:KEY=VALUE,…]",
+            help="dynamic, static, qat, mixed, weight-only, qoperator or float16, with settings, as in "
+            "static:method=mse; may be given more than once. Implies --quantize.",
+        ),
     ] = None,
+    max_drop: MaxLossOption = None,
     file_format: Annotated[Literal["onnx"], typer.Option("--format", help="Format of the model.")] = "onnx",
     opset: Annotated[int | None, typer.Option(help="ONNX operator set, 18 to 25. Default: 20.")] = None,
     min_agreement: MinAgreementOption = None,
@@ -36,7 +50,10 @@ def export(
 
     The model takes uint8 pictures and gives logits; the normalization is in the graph. Dynamic quantization needs
     no calibration but runs convolutions slowly on x86; static is calibrated on training pictures and is the one
-    to ship. A model that does not agree with PyTorch on the test pictures is not kept, and the exit code is 1.
+    to ship; qat trains on for a few epochs with rounding in the loop; qoperator is what C exporters read; weight-only
+    saves bytes alone. --max-drop searches for the fastest choice of int8 layers that provably loses no more than
+    that, and says what it cost. A model that does not agree with PyTorch on the test pictures is not kept, and the
+    exit code is 1.
     """
     from edgefashion.environment import require
 
@@ -44,17 +61,18 @@ def export(
     from edgefashion import runs
     from edgefashion.cli import console
     from edgefashion.data import load_present
-    from edgefashion.quantize import SCHEMES
+    from edgefashion.quantize.settings import parse
     from edgefashion.verify import Limits
 
     del file_format  # there is one so far
-    schemes = scheme or (["dynamic"] if quantize else [])
-    for name in schemes:
-        SCHEMES.load(name)
+    limit = parse_share(max_drop, "--max-drop")
+    schemes = scheme or (["dynamic"] if quantize and limit is None else [])
+    for text in schemes:
+        parse(text)
     folder = runs.find_run(run)
     split = load_present(where, note=console.note)
     given = Limits(min_agreement=min_agreement, max_accuracy_drop=max_accuracy_drop)
-    result = run_export(folder, split, schemes=schemes, opset=opset, given=given)
+    result = run_export(folder, split, schemes=schemes, opset=opset, given=given, max_drop=limit)
     if as_json:
         console.show_json(result.to_json())
     else:
@@ -65,15 +83,22 @@ def export(
 
 
 def run_export(
-    folder: Path, split: "Dataset", *, schemes: list[str], opset: int | None = None, given: "Limits | None" = None
+    folder: Path,
+    split: "Dataset",
+    *,
+    schemes: list[str],
+    opset: int | None = None,
+    given: "Limits | None" = None,
+    max_drop: float | None = None,
 ) -> "VerifyReport":
-    """Export fp32, then each scheme; limits that are `given` are for the quantized models."""
+    """Export fp32, then each scheme, then the choice of int8 layers; `given` limits are for the quantized models."""
     from edgefashion import environment, runs
     from edgefashion.artifact import open_artifact
     from edgefashion.cli import console
     from edgefashion.export import DEFAULT_OPSET, to_onnx
     from edgefashion.files import locked
-    from edgefashion.quantize import SCHEMES, apply
+    from edgefashion.quantize import apply
+    from edgefashion.quantize.settings import parse
     from edgefashion.records import VerifyReport
     from edgefashion.verify import Limits, default_limits, from_artifact, override
 
@@ -84,9 +109,46 @@ def run_export(
         console.note("exporting fp32")
         fp32, parity = to_onnx(checkpoint, split, opset=opset or DEFAULT_OPSET, reference=reference)
         results = [parity]
-        for scheme in schemes:
-            console.note(f"quantizing: {scheme}")
-            usual = default_limits(SCHEMES.load(scheme).Config.precision, len(reference.labels))
-            limits = override(usual, given or Limits())
-            results.append(apply(fp32, scheme, split, reference=reference, limits=limits)[1])
+        for text in schemes:
+            console.note(f"quantizing: {text}")
+            scheme, config = parse(text)
+            limits = override(default_limits(config.precision, len(reference.labels)), given or Limits())
+            artifact, parity = apply(
+                fp32, scheme, split, config=config, reference=reference, limits=limits, note=console.note
+            )
+            results.append(parity)
+            note_saturation(artifact)
+        if max_drop is not None:
+            limits = override(default_limits("int8", len(reference.labels)), given or Limits())
+            results += _search(fp32, split, max_drop, reference=reference, limits=limits)
     return VerifyReport(data=split.identity, results=results, environment=environment.describe())
+
+
+def _search(
+    fp32: "Artifact", split: "Dataset", max_drop: float, *, reference: "ReferenceLogits", limits: "Limits"
+) -> "list[Parity]":
+    """Choose the int8 layers on validation pictures, say why, and keep the model; none where all stay float32."""
+    from edgefashion import runs, sensitivity
+    from edgefashion.cli import console
+
+    report = sensitivity.analyse(fp32, split, max_drop=max_drop, budget_s=_SEARCH_BUDGET_S, note=console.note)
+    report.save(fp32.path.parent / runs.SENSITIVITY)
+    console.stderr().print(report.sentence, markup=False)
+    kept = sensitivity.keep(fp32, report, split, reference=reference, limits=limits)
+    if kept is None:
+        return []
+    note_saturation(kept[0])
+    return [kept[1]]
+
+
+def note_saturation(artifact: "Artifact") -> None:
+    """Say which layers of a quantized model may saturate on another processor than this one; nothing if none may."""
+    from edgefashion.cli import console
+    from edgefashion.quantize.saturation import saturation
+
+    risky = [bound for bound in saturation(artifact) if bound.can_saturate]
+    if risky:
+        console.note(
+            f"{artifact.path.name}: on x86-64 processors without VNNI sums of {len(risky)} layers can saturate "
+            "(computed, not run; see `edgefashion explain`): for those, reduce_range=true"
+        )

@@ -26,6 +26,17 @@ ArtifactsArgument = Annotated[
         metavar="[ARTIFACT…]", help="Model files, or runs for all their models. Default: the newest run in exported/."
     ),
 ]
+RunArgument = Annotated[
+    str | None, typer.Argument(metavar="[RUN]", help="Folder of a run. Default: the newest in exported/.")
+]
+MaxLossOption = Annotated[
+    str | None,
+    typer.Option(
+        "--max-drop",
+        metavar="SHARE",
+        help="Most accuracy that int8 may lose, as 0.2% or .002, shown on validation pictures with its interval.",
+    ),
+]
 MinAgreementOption = Annotated[
     float | None,
     typer.Option("--min-agreement", min=0, max=1, help="Least share of pictures whose top-1 class must stay."),
@@ -36,3 +47,22 @@ MaxDropOption = Annotated[
         "--max-accuracy-drop", min=0, max=1, help="Most accuracy that may be lost, as a fraction: .005 is half a point."
     ),
 ]
+
+
+def parse_share(text: str | None, option: str) -> float | None:
+    """A share of one from "0.2%" or ".002"; None stays None.
+
+    Raises:
+        UsageError: It is no number, or not above 0 and below 1.
+    """
+    from edgefashion.errors import UsageError
+
+    if text is None:
+        return None
+    try:
+        share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        share = 0.0
+    if not 0 < share < 1:
+        raise UsageError(f"{option} {text}: expected a share above 0 and below 1, as 0.2% or .002")
+    return share

@@ -1,8 +1,9 @@
 """The data set as a frozen value: pictures, labels, a fixed split, and an identity."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -71,6 +72,13 @@ class Dataset:
     def labels(self) -> tuple[str, ...]:
         """Class names; a label is an index into them."""
         return tuple(self.identity.labels)
+
+    def for_choosing(self) -> "Dataset":
+        """The same with the validation pictures in the test pictures' place: to try what is to be chosen."""
+        identity = msgspec.structs.replace(
+            self.identity, name=f"{self.identity.name}, validation pictures", test_images=len(self.validation)
+        )
+        return replace(self, identity=identity, test=self.validation)
 
 
 @dataclass(frozen=True)

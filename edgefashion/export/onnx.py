@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import torch
 
-from edgefashion import environment
+from edgefashion import environment, runs
 from edgefashion.artifact import Artifact
 from edgefashion.data import Dataset
 from edgefashion.environment import require
@@ -79,7 +79,7 @@ def to_onnx(
         checkpoint_sha256=checkpoint.sha256,
         versions=environment.versions(),
     )
-    path = out or checkpoint.path.parent / "fp32.onnx"
+    path = out or checkpoint.path.parent / runs.FLOAT
     return keep_if_proven(model, manifest, path, data, reference=reference or checkpoint, limits=limits)
 
 

@@ -15,10 +15,13 @@ from edgefashion import __version__
 from edgefashion.cli.bench import bench
 from edgefashion.cli.data import data
 from edgefashion.cli.doctor import doctor
+from edgefashion.cli.explain import explain
 from edgefashion.cli.export import export
 from edgefashion.cli.predict import predict
 from edgefashion.cli.quickstart import quickstart
 from edgefashion.cli.report import report
+from edgefashion.cli.selftest import selftest
+from edgefashion.cli.sensitivity import sensitivity, stability
 from edgefashion.cli.train import train
 from edgefashion.cli.verify import verify
 from edgefashion.errors import EdgefashionError, ExitCode
@@ -33,9 +36,13 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     data,
     train,
     export,
+    sensitivity,
+    stability,
     verify,
     bench,
+    explain,
     report,
+    selftest,
     predict,
     doctor,
 )

@@ -14,6 +14,10 @@ PROJECT = nox.project.load_toml("pyproject.toml")
 CODE = ["edgefashion", "tests", "benchmarks", "noxfile.py"]
 
 
+# Two processes, and not one a core: tests that measure share one of them, and need a core that is not contended.
+PARALLEL = ("-n", "2", "--dist", "loadgroup")
+
+
 def group(name: str) -> list[str]:
     """The requirements of a dependency group in pyproject.toml."""
     return list(PROJECT["dependency-groups"][name])
@@ -38,7 +42,9 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """The whole suite but the slow tests; arguments go to pytest."""
     session.install("-e", ".[train]", *group("test"))
-    session.run("pytest", "-m", "not slow", *session.posargs)
+    session.run("pytest", "-m", "not slow", *PARALLEL, *session.posargs)
+    # Every gate must be seen to fire, on the committed run.
+    session.run("edgefashion", "selftest", "exported/seed-reference", "--quick", "--data", "sample")
 
 
 @nox.session
@@ -62,7 +68,7 @@ def edge(session: nox.Session) -> None:
     session.run("edgefashion", "bench", str(run), "--budget", "5", *sample)
     session.run("edgefashion", "report", str(run), "--format", "html")
     session.run("edgefashion", "predict", str(run), "0", "1", *sample)
-    session.run("pytest", "-m", "not slow", "-q", *session.posargs)
+    session.run("pytest", "-m", "not slow", "-q", *PARALLEL, *session.posargs)
     shutil.rmtree(run.parent)
 
 
@@ -71,7 +77,7 @@ def minimums(session: nox.Session) -> None:
     """The oldest versions of the base install that pyproject.toml allows; torch has an upper bound instead."""
     oldest = [requirement.replace(">=", "==") for requirement in PROJECT["project"]["dependencies"]]
     session.install("-e", ".", *group("test"), *oldest)
-    session.run("pytest", "-m", "not slow", "-q", *session.posargs)
+    session.run("pytest", "-m", "not slow", "-q", *PARALLEL, *session.posargs)
 
 
 @nox.session

@@ -15,7 +15,8 @@ TRAINING = "train.json"
 VERIFICATION = "verify.json"
 SENSITIVITY = "sensitivity.json"
 STABILITY = "stability.json"
-EXPLANATION = "explain.json"
+REGRESSIONS = "regressions.safetensors"
+DRIFT = "drift"
 BENCHMARK = "bench.json"
 PAGE = "report.html"
 PLOTS = "plots"
@@ -39,12 +40,12 @@ def clear(run: Path) -> None:
         VERIFICATION,
         SENSITIVITY,
         STABILITY,
-        EXPLANATION,
+        REGRESSIONS,
         BENCHMARK,
         PAGE,
     ):
         (run / name).unlink(missing_ok=True)
-    for pattern in ("*.onnx", f"{PLOTS}/*.png"):
+    for pattern in ("*.onnx", f"{PLOTS}/*.png", f"{DRIFT}/*"):
         for path in run.glob(pattern):
             path.unlink()
 

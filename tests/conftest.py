@@ -33,6 +33,20 @@ settings.load_profile("edgefashion")
 _METADATA_PROPS, _KEY, _VALUE = 14, 1, 2
 
 
+# Tests that time something, or start processes that do: one after the other, also where tests run in parallel.
+_MEASURING = ("bench", "cli/test_bench_command.py", "cli/test_explain.py", "sensitivity", "selftest", "test_docs.py")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep measuring tests in one process of pytest-xdist."""
+    if not config.pluginmanager.hasplugin("xdist"):
+        return
+    places = [Path(__file__).parent / name for name in _MEASURING]
+    for item in items:
+        if any(item.path.is_relative_to(place) for place in places):
+            item.add_marker(pytest.mark.xdist_group("measuring"))
+
+
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test sees where the person who runs it keeps their data, and every process it starts finds edgefashion."""

@@ -8,7 +8,6 @@ if TYPE_CHECKING:
     from edgefashion.data import Dataset
     from edgefashion.records.drift import Drift
 
-FOLDER = "drift"
 _PICTURES = 256
 
 
@@ -56,9 +55,10 @@ def save_drift(drift: "Drift", artifact: "Artifact", split: "Dataset") -> list[P
     Raises:
         CannotWrite: The folder is full or forbidden.
     """
+    from edgefashion import runs
     from edgefashion.verify.locate import save_segment
 
-    folder = artifact.path.parent / FOLDER
+    folder = artifact.path.parent / runs.DRIFT
     written = [drift.save(folder / f"{drift.candidate.variant}.json")]
     if drift.first is not None:
         images = split.test.pixels[:_PICTURES]

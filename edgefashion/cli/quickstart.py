@@ -34,7 +34,7 @@ def quickstart(
     from edgefashion.cli.bench import save_results, show_results
     from edgefashion.cli.export import run_export
     from edgefashion.cli.train import adapted, run_training, show_training, usual_recipe
-    from edgefashion.cli.verify import run_verification, save_verification, show_verification
+    from edgefashion.cli.verification import run_verification, save_verification, show_verification
     from edgefashion.data import load
     from edgefashion.errors import CheckFailed
     from edgefashion.files import locked

@@ -10,8 +10,6 @@ from edgefashion.cli.options import ArtifactsArgument, DataOption, JsonOption, M
 if TYPE_CHECKING:
     from edgefashion.artifact import Artifact
     from edgefashion.data import Dataset
-    from edgefashion.records import VerifyReport
-    from edgefashion.verify import Limits
 
 
 def verify(
@@ -33,117 +31,122 @@ def verify(
     max_flips: Annotated[int | None, typer.Option(min=0, help="Most pictures whose top-1 class may change.")] = None,
     min_agreement: MinAgreementOption = None,
     max_accuracy_drop: MaxDropOption = None,
+    max_class_f1_drop: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Most F1 that any class may lose for certain, as a fraction: .01 is a point."),
+    ] = None,
+    max_brier_rise: Annotated[
+        float | None,
+        typer.Option(min=0, max=2, help="Most by which the Brier score of the probabilities may rise for certain."),
+    ] = None,
+    margin_share: Annotated[
+        float | None,
+        typer.Option(
+            min=0.5,
+            max=1,
+            help="No logit may differ by more than half the margin that this share of the pictures exceeds.",
+        ),
+    ] = None,
+    search: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", min=0, help="Search that long, each model, for the worst input, and keep it."),
+    ] = None,
+    locate: Annotated[
+        bool, typer.Option("--locate", help="Compare tensors inside, and name the first node that departs.")
+    ] = False,
+    outputs: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Logits that a device computed on the golden pictures, as CSV or NPZ."),
+    ] = None,
+    save_golden: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the golden pictures and expected logits as NPZ or CSV, for a device."),
+    ] = None,
     where: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Prove that models decide like PyTorch.
 
-    Every test picture is used. Default limits: float32 may differ by 64 float32 epsilons of the largest logit and by
-    no decision; float16 must agree on 99.8 % of the pictures and lose at most .2 point of accuracy; int8 98.5 % and
-    .5 point. A limit given here takes the place of that default. Verifying a run writes its verify.json; files named
-    one by one are only reported on. Exit code 1 if any check fails.
+    Every test picture is used. Figures come first: accuracy with McNemar's exact test, F1 of each class, Brier score
+    and calibration, what a threshold on confidence still covers, and the share of the decisions that an error of the
+    measured size cannot flip. Then they are held against limits.
+
+    Default limits: float32 may change no decision, and no logit by more than 64 float32 epsilons of the largest logit
+    or by more than half the margin between the two highest logits that 99.9 % of the pictures exceed. float16 must
+    agree on 99.8 % of the pictures, lose at most .2 point of accuracy and, for certain, at most .004 of any class's
+    F1, and raise the Brier score by at most .0002 for certain; int8 98.5 %, .5 point, .01 and .002. For certain means
+    the lower end of a 95 % interval, for F1 one that holds for all classes at once. A limit given here takes the
+    place of that default.
+
+    Verifying a run writes its verify.json, and pictures of what flipped into plots/; files named one by one are only
+    reported on. What --search finds is kept in the run and answered again by every later verify; --locate writes
+    drift/. With --outputs or --save-golden nothing else is done: logits from a device are compared with what the
+    artifact answered to its golden pictures, and where they differ the faults that explain it are ranked. Exit code
+    1 if any check fails.
     """
     from edgefashion import runs
     from edgefashion.cli import console
+    from edgefashion.cli.verification import run_verification, save_verification, show_verification
     from edgefashion.data import load_present
     from edgefashion.errors import CheckFailed
     from edgefashion.verify import Limits
 
     found = runs.resolve_artifacts(artifacts or [])
+    if outputs or save_golden:
+        on_device(found, outputs=outputs, save_golden=save_golden, as_json=as_json)
+        return
     split = load_present(where, note=console.note)
-    given = Limits(max_error_ulps, max_flips, min_agreement, max_accuracy_drop)
-    result = run_verification(found, split, reference=reference, provider=provider, given=given)
+    given = Limits(
+        max_error_ulps=max_error_ulps,
+        max_flips=max_flips,
+        min_agreement=min_agreement,
+        max_accuracy_drop=max_accuracy_drop,
+        max_class_f1_drop=max_class_f1_drop,
+        max_brier_rise=max_brier_rise,
+        margin_share=margin_share,
+    )
+    result = run_verification(found, split, reference=reference, provider=provider, given=given, search_s=search)
     if as_json:
         console.show_json(result.to_json())
     else:
         show_verification(result)
     if all(runs.is_folder(name) for name in artifacts or []):
         save_verification(found, result)
+    if locate:
+        locate_all(found, split, show=not as_json)
+    if any(each.interrupted for each in result.searches):
+        raise KeyboardInterrupt
     if not result.passed:
-        failed = [parity.artifact.variant for parity in result.results if not parity.passed]
-        raise CheckFailed(f"parity does not hold for {', '.join(failed)}")
+        raise CheckFailed(f"parity does not hold for {', '.join(result.failed)}")
 
 
-def run_verification(
-    artifacts: "list[Artifact]",
-    split: "Dataset",
-    *,
-    reference: str = "auto",
-    provider: str = "cpu",
-    given: "Limits | None" = None,
-) -> "VerifyReport":
-    """Compare each artifact with its reference; limits that are `given` take the place of the default ones.
+def on_device(found: "list[Artifact]", *, outputs: Path | None, save_golden: Path | None, as_json: bool) -> None:
+    """Write the golden pictures of one artifact, or compare what was computed on them.
 
     Raises:
-        BadInput: One of the artifacts is a checkpoint.
+        UsageError: More than one artifact was named.
+        CheckFailed: The outputs differ.
     """
-    from edgefashion import environment
+    from edgefashion.cli import contract
+    from edgefashion.errors import UsageError
+
+    if len(found) != 1:
+        raise UsageError(
+            f"golden pictures are one artifact's: name one of {', '.join(str(each.path) for each in found)}"
+        )
+    if save_golden:
+        contract.save_golden(found[0], save_golden)
+    if outputs:
+        contract.run_contract(found[0], outputs, as_json=as_json)
+
+
+def locate_all(found: "list[Artifact]", split: "Dataset", *, show: bool) -> None:
+    """Find where each artifact drifts, keep the evidence in its folder, and print the tables with `show`."""
     from edgefashion.cli import console
-    from edgefashion.errors import BadInput
-    from edgefashion.records import SessionSpec, VerifyReport
-    from edgefashion.runtimes import default_runtime, resolve_provider
-    from edgefashion.verify import Limits, ReferenceLogits, compare, default_limits, find_reference, override
+    from edgefashion.cli.locate import find_drift, save_drift, show_drift
 
-    truths: dict[str, ReferenceLogits] = {}
-    results = []
-    for artifact in artifacts:
-        if artifact.manifest.checkpoint_sha256 is None:
-            raise BadInput(f"{artifact.path} is a checkpoint: expected a model exported from one")
-        key = artifact.manifest.checkpoint_sha256
-        truth = truths.get(key)
-        if truth is None:
-            truth = find_reference(artifact, split, reference)
-            console.note(f"reference: {truth.source}")
-        if not truth.golden:  # golden outputs are one artifact's own
-            truths[key] = truth
-        runtime = default_runtime(artifact)
-        spec = SessionSpec(runtime=runtime, provider=resolve_provider(runtime, provider))
-        usual = default_limits(artifact.manifest.precision, len(truth.labels), golden=truth.golden)
-        limits = override(usual, given or Limits())
-        results.append(compare(artifact, truth, split, spec=spec, limits=limits))
-    return VerifyReport(data=split.identity, results=results, environment=environment.describe())
-
-
-def save_verification(artifacts: "list[Artifact]", result: "VerifyReport") -> None:
-    """Write verify.json into the folder of each run, with the results of its own models.
-
-    A proof of the same models on more pictures is kept: a trial on the sample does not replace it.
-    """
-    import msgspec
-
-    from edgefashion import runs
-    from edgefashion.cli import console
-    from edgefashion.files import locked
-
-    for folder in dict.fromkeys(artifact.path.parent for artifact in artifacts):
-        own = {artifact.sha256 for artifact in artifacts if artifact.path.parent == folder}
-        part = [parity for parity in result.results if parity.artifact.sha256 in own]
-        path = folder / runs.VERIFICATION
-        if _proves_more(path, own, result.data.test_images):
-            console.note(f"{path} keeps its proof on more pictures than these {result.data.test_images:,}")
-            continue
-        with locked(folder):
-            msgspec.structs.replace(result, results=part).save(path)
-
-
-def _proves_more(path: Path, models: set[str], images: int) -> bool:
-    from edgefashion.errors import BadInput
-    from edgefashion.records import VerifyReport
-
-    try:
-        before = VerifyReport.load(path)
-    except BadInput:  # none there, or a damaged one: it proves nothing, and is replaced
-        return False
-    proven = {parity.artifact.sha256 for parity in before.results}
-    return before.data.test_images > images and models <= proven
-
-
-def show_verification(result: "VerifyReport") -> None:
-    """Print the figures, the first flipped pictures of each artifact, and the checks."""
-    from edgefashion.cli import console
-    from edgefashion.report.tables import flips_table, parity_table
-
-    console.show(parity_table(result))
-    for parity in result.results:
-        if parity.flips:
-            console.show(flips_table(parity, result.data.labels))
+    for artifact in found:
+        drift = find_drift(artifact, split)
+        if show:
+            show_drift(drift)
+        console.note(f"written: {', '.join(str(path) for path in save_drift(drift, artifact, split))}")

@@ -7,8 +7,8 @@ import msgspec
 from edgefashion.files import SEAL_KEY, UNSEALED
 from edgefashion.records.artifact import ArtifactInfo
 from edgefashion.records.base import SCHEMA, Document, Record
+from edgefashion.records.judgement import Check
 from edgefashion.records.training import Environment
-from edgefashion.records.verification import Check
 
 
 class Hypothesis(Record, frozen=True):

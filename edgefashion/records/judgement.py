@@ -21,6 +21,20 @@ class Interval(Record, frozen=True):
         return (self.high - self.low) / 2 / self.value
 
 
+class Check(Record, frozen=True):
+    """One figure held against one limit."""
+
+    name: str
+    value: float
+    limit: float
+    relation: Literal["≤", "≥"]
+
+    @property
+    def passed(self) -> bool:
+        """Whether the figure respects the limit."""
+        return self.value <= self.limit if self.relation == "≤" else self.value >= self.limit
+
+
 class Signal(Record, frozen=True):
     """One sign of noise, and what it alone would make of the measurement."""
 

@@ -20,9 +20,7 @@ class Assignment(Record, frozen=True):
     logit_noise: float  # mean absolute difference of a logit
     agreement: float
     accuracy_drop: Interval  # as a fraction, paired by picture
-    ratio: (
-        Interval | None
-    )  # latency over float32's, paired; None where not measured, or by too much noise
+    ratio: Interval | None  # latency over float32's, paired; None where not measured, or by too much noise
     p_beyond: float | None = None  # one-sided, Holm-adjusted: "the drop is within the limit" is wrong
     on_front: bool = False
 

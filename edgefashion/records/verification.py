@@ -7,7 +7,10 @@ import msgspec
 from edgefashion.files import SEAL_KEY, UNSEALED
 from edgefashion.records.artifact import ArtifactInfo, DataIdentity
 from edgefashion.records.base import SCHEMA, Document, Record
+from edgefashion.records.decisions import Certificate, Decisions
+from edgefashion.records.judgement import Check
 from edgefashion.records.training import Environment, Quality
+from edgefashion.records.worst_case import Recheck, WorstCases
 
 
 class Flip(Record, frozen=True):
@@ -19,20 +22,7 @@ class Flip(Record, frozen=True):
     candidate_class: int
     reference_margin: float  # top-1 minus top-2 logit
     candidate_margin: float
-
-
-class Check(Record, frozen=True):
-    """One figure held against one limit."""
-
-    name: str
-    value: float
-    limit: float
-    relation: Literal["≤", "≥"]
-
-    @property
-    def passed(self) -> bool:
-        """Whether the figure respects the limit."""
-        return self.value <= self.limit if self.relation == "≤" else self.value >= self.limit
+    pixels: bytes = b""  # uint8, row by row; only of the flips that the reference was surest of
 
 
 class Parity(Record, frozen=True):
@@ -52,6 +42,8 @@ class Parity(Record, frozen=True):
     reference_quality: Quality | None  # None when only golden outputs were compared
     quality: Quality | None
     checks: list[Check]
+    decisions: Decisions | None = None  # None when only golden outputs were compared, likewise the certificate
+    certificate: Certificate | None = None
 
     @property
     def passed(self) -> bool:
@@ -68,8 +60,19 @@ class VerifyReport(Document, frozen=True, kw_only=True):
     data: DataIdentity
     results: list[Parity]
     environment: Environment
+    searches: list[WorstCases] = msgspec.field(default_factory=list)  # for worst inputs, one an artifact
+    rechecks: list[Recheck] = msgspec.field(default_factory=list)  # of inputs that earlier searches kept
+
+    @property
+    def failed(self) -> list[str]:
+        """Variants that did not pass, and by what they were judged."""
+        return [
+            *(parity.artifact.variant for parity in self.results if not parity.passed),
+            *(f"{found.artifact.variant} on its worst input" for found in self.searches if not found.passed),
+            *(f"{again.artifact.variant} on a kept input" for again in self.rechecks if not again.passed),
+        ]
 
     @property
     def passed(self) -> bool:
         """Whether every artifact passed."""
-        return all(parity.passed for parity in self.results)
+        return not self.failed

@@ -23,6 +23,7 @@ __all__ = [
     "save",
     "save_bench_plots",
     "save_training_plots",
+    "save_verification_plots",
     "summary_markdown",
 ]
 
@@ -161,3 +162,25 @@ def save_bench_plots(bench: BenchReport, run: Path) -> list[Path]:
     from edgefashion.report import plots
 
     return [plots.save(draw(), run / PLOTS / f"{name}.png") for name, draw in plots.bench_figures(bench).items()]
+
+
+def save_verification_plots(verification: VerifyReport, run: Path) -> list[Path]:
+    """Draw a gallery for each artifact that decides differently into the run's folder of plots; returns their paths.
+
+    Galleries of an earlier verification that show what is no longer so are removed.
+
+    Raises:
+        CannotWrite: The disk is full or the place is forbidden.
+    """
+    from edgefashion.report.flips import galleries
+
+    wanted = {run / PLOTS / f"{name}.png" for name in galleries(verification)}
+    for path in (run / PLOTS).glob("flips-*.png"):
+        if path not in wanted:
+            path.unlink(missing_ok=True)
+    if not wanted:
+        return []  # without loading the drawing library
+    from edgefashion.report import plots
+
+    figures = plots.verification_figures(verification)
+    return [plots.save(draw(), run / PLOTS / f"{name}.png") for name, draw in figures.items()]

@@ -27,7 +27,9 @@ def render(bench: BenchReport, training: TrainingReport | None, verification: Ve
         lstrip_blocks=True,
     )
 
-    figures = plots.bench_figures(bench) | (plots.training_figures(training) if training else {})
+    figures = plots.bench_figures(bench)
+    figures |= plots.training_figures(training) if training else {}
+    figures |= plots.verification_figures(verification) if verification else {}
     return jinja.get_template("report.html.j2").render(
         verdicts=verdicts(bench),
         headline=finding(bench),

@@ -1,4 +1,4 @@
-"""Figures of trainings and benchmarks by name; drawing one needs no screen.
+"""Figures of trainings, verifications and benchmarks by name; drawing one needs no screen.
 
 figures = plots.bench_figures(bench)
 plots.save(figures["tradeoff"](), Path("tradeoff.png"))
@@ -9,8 +9,10 @@ from functools import partial
 
 from matplotlib.figure import Figure
 
-from edgefashion.records import BenchReport, TrainingReport
+from edgefashion.records import BenchReport, TrainingReport, VerifyReport
 from edgefashion.report.drawing import png, save
+from edgefashion.report.flips import galleries
+from edgefashion.report.gallery import flips_gallery
 from edgefashion.report.latency_plots import latency_distributions, ratio_intervals
 from edgefashion.report.quality_plots import f1_by_variant, tradeoff
 from edgefashion.report.roofline import roofline
@@ -18,7 +20,7 @@ from edgefashion.report.startup_plot import cold_starts
 from edgefashion.report.timelines import generations, sustained
 from edgefashion.report.training_plots import confusion_matrix, losses
 
-__all__ = ["ALWAYS", "bench_figures", "png", "save", "training_figures"]
+__all__ = ["ALWAYS", "bench_figures", "png", "save", "training_figures", "verification_figures"]
 
 Draw = Callable[[], Figure]
 
@@ -46,3 +48,8 @@ def training_figures(training: TrainingReport) -> dict[str, Draw]:
         "confusion_matrix": partial(confusion_matrix, training),
         "training_validation_loss": partial(losses, training),
     }
+
+
+def verification_figures(verification: VerifyReport) -> dict[str, Draw]:
+    """One gallery for each artifact that decides differently, if its flips come with their pictures."""
+    return {name: partial(flips_gallery, parity, verification.data) for name, parity in galleries(verification).items()}

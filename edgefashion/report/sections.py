@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from edgefashion.records import BenchReport, TrainingReport, VerifyReport
 from edgefashion.report.bench_grids import cells_grid, method_grid, per_class_grid, summary_grid
+from edgefashion.report.decisions_grids import checks_grid, class_drops_grid, overview_grids
+from edgefashion.report.flips import galleries
 from edgefashion.report.grids import Grid, environment_grid, epochs_grid, flips_grid, parity_grid, training_grid
 from edgefashion.report.judgement_grids import gate_grids, noise_grid
 from edgefashion.report.latency_grids import energy_grid, latency_grid, memory_grid, samples_grid, startup_grid
@@ -113,9 +115,19 @@ def _classes(bench: BenchReport) -> list[Section]:
 
 
 def _verified(report: VerifyReport, most_flips: int) -> Section:
-    flipped = [parity for parity in report.results if parity.flips]
-    flips = [flips_grid(parity, report.data.labels, limit=most_flips) for parity in flipped]
-    return Section("parity", "Parity", [parity_grid(report)], folded=flips)
+    note = f" ({report.data.note})" if report.data.note else ""
+    pictures = [
+        Picture(name, f"Pictures on which {parity.artifact.variant} decides differently, as in its table{note}")
+        for name, parity in galleries(report).items()
+    ]
+    details = []
+    for parity in report.results:
+        # Where nothing flips, no class can have changed.
+        if parity.flips:
+            details += [class_drops_grid(parity, parity.decisions)] if parity.decisions else []
+            details.append(flips_grid(parity, report.data.labels, limit=most_flips))
+    grids = [parity_grid(report), *overview_grids(report), checks_grid(report)]
+    return Section("parity", "Parity", grids, pictures, folded=details)
 
 
 def _trained(report: TrainingReport) -> Section:

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from edgefashion.records import BenchReport, Parity, TrainingReport, VerifyReport
 from edgefashion.report.bench_grids import per_class_grid, summary_grid
+from edgefashion.report.decisions_grids import checks_grid, class_drops_grid, overview_grids
 from edgefashion.report.grids import Grid, Row, flips_grid, parity_grid, training_grid
 from edgefashion.report.judgement_grids import gate_grids
 from edgefashion.report.operating_grids import operating_grids
@@ -56,6 +57,32 @@ _PARITY_LINES = (
     (("worst class F1",),),
     (("verdict",),),
 )
+_DECISIONS_LINES = {
+    "Decisions": (
+        (("variant",),),
+        (("accuracy before",), ("accuracy after",)),
+        (("lost", "gained"), ("McNemar p",)),
+        (("drop, points",),),
+    ),
+    "Confidence": (
+        (("variant",),),
+        (("Brier before",), ("Brier after",)),
+        (("rise, thousandths",),),
+        (("ECE before",), ("ECE after",)),
+    ),
+    "Coverage at risk": (
+        (("variant",),),
+        (("risk at most",), ("confidence from",)),
+        (("coverage before",), ("coverage after",)),
+        (("risk before",), ("risk after",)),
+    ),
+    "Margin certificate": (
+        (("variant",),),
+        (("largest error",), ("tolerance",)),
+        (("certified",), ("at least",)),
+        (("flips among them",),),
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -98,6 +125,17 @@ def training_table(report: TrainingReport) -> Table:
     return _table(training_grid(report))
 
 
+def verification_overview(report: VerifyReport) -> list[RenderableType]:
+    """A verification for a terminal, figures first: parity, decisions, classes and flips, then every check."""
+    tables: list[RenderableType] = [parity_table(report)]
+    tables += [_fitting(grid, _DECISIONS_LINES[grid.title]) for grid in overview_grids(report)]
+    for parity in report.results:
+        if parity.flips:
+            tables += [_table(class_drops_grid(parity, parity.decisions))] if parity.decisions else []
+            tables.append(flips_table(parity, report.data.labels))
+    return [*tables, _table(checks_grid(report))]
+
+
 def parity_table(report: VerifyReport) -> Table:
     """One row an artifact beside its reference, with PASS or FAIL; each failed check is named below."""
     return _table(_stacked(parity_grid(report), _PARITY_LINES), leading=1)
@@ -106,6 +144,11 @@ def parity_table(report: VerifyReport) -> Table:
 def flips_table(parity: Parity, labels: Sequence[str], limit: int = 10) -> Table:
     """At most `limit` pictures that the artifact decides differently, the reference's surest first."""
     return _table(flips_grid(parity, labels, limit=limit))
+
+
+def table(grid: Grid) -> Table:
+    """Any grid for a terminal."""
+    return _table(grid)
 
 
 def _verdict(verdict: Verdict) -> Text:

@@ -2,6 +2,7 @@
 
 parity = verify.compare(int8, checkpoint, split)
 parity.passed, parity.agreement, parity.flips
+parity.decisions.most_damaged, parity.decisions.confidence, parity.certificate
 """
 
 import numpy as np
@@ -11,7 +12,17 @@ from edgefashion.data import Dataset
 from edgefashion.errors import CheckFailed, UsageError
 from edgefashion.records import Parity, SessionSpec
 from edgefashion.runtimes import Logits, default_spec, in_words, open_session, run_all
-from edgefashion.verify.parity import DEFAULT_LIMITS, Limits, default_limits, differences, judge, override
+from edgefashion.verify.decisions import measure_decisions
+from edgefashion.verify.margins import MARGIN_SHARE, certify
+from edgefashion.verify.parity import (
+    DEFAULT_LIMITS,
+    Limits,
+    default_limits,
+    differences,
+    judge,
+    override,
+    with_pictures,
+)
 from edgefashion.verify.quality import measure_quality
 from edgefashion.verify.reference import ReferenceLogits, find_reference, from_artifact
 
@@ -60,14 +71,15 @@ def compare(
     _check_finite(truth.logits, truth.source)
     _check_finite(logits, str(candidate.path))
     found = differences(logits, truth.logits, truth.labels)
-    quality = reference_quality = None
+    precision = candidate.manifest.precision
+    limits = limits or default_limits(precision, len(truth.labels), golden=truth.golden)
+    quality = reference_quality = decisions = certificate = None
     if not truth.golden:
         quality = measure_quality(logits, truth.labels, data.labels)
         reference_quality = measure_quality(truth.logits, truth.labels, data.labels)
-    precision = candidate.manifest.precision
-    limits = limits or default_limits(precision, len(truth.labels), golden=truth.golden)
-    drop = reference_quality.accuracy - quality.accuracy if quality and reference_quality else None
-    checks = judge(found, limits, accuracy_drop=drop)
+        decisions = measure_decisions(logits, truth.logits, truth.labels, data.labels)
+        certificate = certify(logits, truth.logits, margin_share=limits.margin_share or MARGIN_SHARE)
+    checks = judge(found, limits, decisions=decisions, certificate=certificate)
     if not checks:
         raise UsageError(f"no limit applies to {truth.source}: give one of error, flips or agreement")
     return Parity(
@@ -81,10 +93,12 @@ def compare(
         mean_rel=found.mean_rel,
         max_reference_logit=found.max_reference_logit,
         agreement=found.agreement,
-        flips=found.flips,
+        flips=with_pictures(found.flips, truth.pixels),
         reference_quality=reference_quality,
         quality=quality,
         checks=checks,
+        decisions=decisions,
+        certificate=certificate,
     )
 
 

@@ -8,6 +8,7 @@ import cases
 import msgspec
 import operating_cases
 import pieces
+import proofs
 import pytest
 
 from edgefashion.records import BenchReport, Interval, TrainingReport
@@ -48,7 +49,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def source(sample_bench: BenchReport, sample_training: TrainingReport) -> str:
-    return render(sample_bench, sample_training, pieces.verification(is_sample=True))
+    return render(sample_bench, sample_training, proofs.verification(is_sample=True))
 
 
 @pytest.fixture(scope="module")
@@ -132,9 +133,9 @@ def test_nothing_is_fetched_and_nothing_runs(page: Page, source: str) -> None:
 
 
 def test_pictures_are_png_and_described(page: Page) -> None:
-    """Each of the eight pictures is a PNG and has an alternative text that names the sample."""
+    """Each of the ten pictures is a PNG and has an alternative text that names the sample."""
     images = page.all("img")
-    assert len(images) == 8
+    assert len(images) == 10
     for image in images:
         assert b64decode((image["src"] or "").partition(",")[2]).startswith(b"\x89PNG")
         assert "bundled sample" in (image["alt"] or "")
@@ -147,6 +148,11 @@ def test_figures_are_in_the_page(page: Page) -> None:
         "×0.625 ± 0.005",
         "FAIL",
         "int8-static: 37 of 10,000 decisions differ",
+        "int8-static: F1 of each class beside the reference",
+        "F1 drop of Shirt, lower bound",
+        "McNemar p",
+        "Coverage at risk",
+        "Margin certificate",
         "10; a cell needs 10 to count as precise and gets at most 1,000",
         "Example CPU @ 2.50GHz",
         "A/A check",

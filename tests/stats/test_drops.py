@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom, binomtest, norm
 from sklearn.metrics import f1_score
 
-from edgefashion.stats import PairedDrop, class_f1, worst_class_f1_drop
+from edgefashion.stats import Mean, PairedDrop, class_f1, class_f1_drops, worst_class_f1_drop
 
 LEVEL = 0.025
 
@@ -192,8 +192,65 @@ def test_few_differing_decisions_are_not_certain() -> None:
     assert found.interval().high > 0.02
 
 
+# F1 of each class
+
+
+def test_class_drops_are_scikit_learn_s() -> None:
+    """The drop of each class is the difference of scikit-learn's scores, and zero for a class that nobody saw."""
+    labels, first, second = sample_of(np.random.default_rng(4), 500)
+    scores = [f1_score(labels, each, average=None, labels=range(4), zero_division=0) for each in (first, second)]
+    found = class_f1_drops(labels, first, second, classes=4)
+    assert pytest.approx(scores[0] - scores[1]) == [drop.value for drop in found]
+    assert (found[3].value, found[3].error) == (0, 0)
+
+
+def true_class_drops() -> list[float]:
+    labels, first, second, weights = (np.array(column) for column in zip(*POPULATION, strict=True))
+    one, two = (
+        f1_score(labels, each, average=None, labels=[0, 1, 2], sample_weight=weights) for each in (first, second)
+    )
+    return (one - two).tolist()
+
+
+def class_drops_of_samples(size: int, simulations: int) -> list[list[Mean]]:
+    """For each class its drop in many samples."""
+    random = np.random.default_rng(size)
+    samples = [class_f1_drops(*sample_of(random, size), classes=3) for _ in range(simulations)]
+    return [[each[index] for each in samples] for index in range(3)]
+
+
+def test_class_drops_spread_as_they_say() -> None:
+    """Where many decisions differ, the standard error of each class is the spread of its drop over samples."""
+    for truth, drops in zip(true_class_drops(), class_drops_of_samples(30_000, 400), strict=True):
+        values = [drop.value for drop in drops]
+        assert pytest.approx(truth, abs=0.2 * np.std(values)) == np.mean(values)
+        assert pytest.approx(np.std(values), rel=0.12) == np.median([drop.error for drop in drops])
+
+
+def test_class_drops_err_no_more_than_they_say() -> None:
+    """With ten or twenty differing decisions a class, the bound lies above the truth in at most 2.5 % of samples."""
+    for truth, drops in zip(true_class_drops(), class_drops_of_samples(3_000, 1_000), strict=True):
+        above = sum(drop.p_above(truth) < LEVEL for drop in drops)
+        covered = sum(drop.interval().low <= truth <= drop.interval().high for drop in drops)
+        assert binomtest(above, len(drops), LEVEL, alternative="greater").pvalue > 0.001
+        assert binomtest(covered, len(drops), 0.95, alternative="less").pvalue > 0.001
+
+
+def test_few_lost_pictures_are_no_certain_drop() -> None:
+    """Two lost pictures and none gained may be chance; twelve may not."""
+    labels = np.repeat(np.arange(10, dtype=np.uint8), 100)
+    for lost, certain in ((2, False), (12, True)):
+        decided = labels.copy()
+        decided[:lost] = 1 + np.arange(lost) % 9
+        drop = class_f1_drops(labels, labels, decided, classes=10)[0]
+        assert drop.value > 0
+        assert certain == (drop.p_above(0) < LEVEL / 10)
+
+
 def test_unknown_class_is_refused() -> None:
     """A decision for a class that does not exist is an error, not a new class."""
     answers = np.array([0, 1, 3], dtype=np.uint8)
     with pytest.raises(ValueError, match="invalid entry"):
         worst_class_f1_drop(answers, answers, answers, classes=3, resamples=1, seed=0)
+    with pytest.raises(ValueError, match="invalid entry"):
+        class_f1_drops(answers, answers, answers, classes=3)

@@ -15,6 +15,7 @@ from edgefashion.artifact import Artifact, from_content, open_artifact, stamp_on
 from edgefashion.data import Dataset
 from edgefashion.errors import CheckFailed
 from edgefashion.files import UNSEALED
+from edgefashion.records import Parity, VerifyReport
 from edgefashion.verify import DEFAULT_LIMITS, Limits, ReferenceLogits
 from edgefashion.verify.parity import differences, judge
 
@@ -98,19 +99,19 @@ def test_limits_are_respected_exactly() -> None:
     """A figure at its limit passes, one beyond it does not, and what has no limit is not judged."""
     found = differences(LOGITS + np.float32(0.5), LOGITS, LABELS)
     ulps = 0.5 / (8 * float(np.finfo(np.float32).eps))
-    exact = Limits(max_error_ulps=ulps, max_flips=0, min_agreement=1.0, max_accuracy_drop=0.01)
-    assert [check.passed for check in judge(found, exact, accuracy_drop=0.01)] == [True] * 4
-    beyond = Limits(max_error_ulps=ulps * 0.999, max_flips=-1, min_agreement=1.001, max_accuracy_drop=0.0099)
-    assert [check.passed for check in judge(found, beyond, accuracy_drop=0.01)] == [False] * 4
-    assert judge(found, Limits(), accuracy_drop=0.5) == []
-    assert judge(found, Limits(max_accuracy_drop=0), accuracy_drop=None) == []
+    exact = Limits(max_error_ulps=ulps, max_flips=0, min_agreement=1.0)
+    assert [check.passed for check in judge(found, exact)] == [True] * 3
+    beyond = Limits(max_error_ulps=ulps * 0.999, max_flips=-1, min_agreement=1.001)
+    assert [check.passed for check in judge(found, beyond)] == [False] * 3
+    assert judge(found, Limits()) == []
+    assert judge(found, Limits(max_accuracy_drop=0)) == []
 
 
 def test_not_a_number_passes_no_check() -> None:
     """A figure that is not a number respects no limit."""
     broken = LOGITS.copy()
     broken[0, 0] = np.nan
-    checks = judge(differences(LOGITS, broken, LABELS), DEFAULT_LIMITS["float32"], accuracy_drop=None)
+    checks = judge(differences(LOGITS, broken, LABELS), DEFAULT_LIMITS["float32"])
     assert not all(check.passed for check in checks)
 
 
@@ -171,7 +172,49 @@ def test_limits_decide(name: str, tiny_run: Path, fp32: Artifact, sample: Datase
     assert not verify.compare(artifact, fp32, sample, limits=Limits(min_agreement=1.1)).passed
     assert verify.compare(artifact, fp32, sample, limits=Limits(min_agreement=0.9)).passed
     default = verify.compare(artifact, fp32, sample)
-    assert [check.name for check in default.checks] == ["top-1 agreement", "accuracy drop"]
+    agreement, drop, worst, brier = (check.name for check in default.checks)
+    assert (agreement, drop, brier) == ("top-1 agreement", "accuracy drop", "Brier score's rise, lower bound")
+    assert default.decisions is not None
+    assert worst == f"F1 drop of {default.decisions.most_damaged.label}, lower bound"
+
+
+def test_float32_is_certified(fp32: Artifact, checkpoint: Artifact, sample: Dataset) -> None:
+    """The export's error is far within the margins, so that next to every decision is certain to stay."""
+    parity = verify.compare(fp32, checkpoint, sample)
+    assert parity.certificate is not None
+    assert parity.certificate.epsilon == parity.max_abs < parity.certificate.tolerance
+    assert parity.certificate.certified.value > 0.998
+    assert parity.certificate.certified_flips == 0
+    check = next(check for check in parity.checks if check.name == "largest logit difference, by margins")
+    assert (check.value, check.limit) == (parity.max_abs, parity.certificate.tolerance)
+
+
+def test_golden_pictures_are_too_few(fp32: Artifact, sample: Dataset) -> None:
+    """On ten golden pictures nothing is said about classes, confidence or margins."""
+    parity = verify.compare(fp32, verify.find_reference(fp32, sample, "golden"), sample)
+    assert (parity.decisions, parity.certificate) == (None, None)
+    assert parity.passed
+
+
+def test_surest_flips_come_with_their_pictures(fp32: Artifact, sample: Dataset) -> None:
+    """Of many flips the 48 that the reference was surest of carry their pixels, and survive being written."""
+    logits = np.zeros((1_000, 10), np.float32)
+    logits[np.arange(1_000), sample.test.labels] = 1 + np.arange(1_000) % 7
+    logits = np.roll(logits, 5, axis=1)
+    parity = verify.compare(fp32, ReferenceLogits("made up", sample.test.pixels, sample.test.labels, logits), sample)
+    again = msgspec.json.decode(msgspec.json.encode(parity), type=Parity)
+    pictured = [flip for flip in again.flips if flip.pixels]
+    assert len(parity.flips) > 500
+    assert len(pictured) == 48
+    assert {7.0} == {flip.reference_margin for flip in pictured}
+    assert all(flip.pixels == sample.test.pixels[flip.index].tobytes() for flip in pictured)
+    assert [flip.index for flip in again.flips] == sorted(flip.index for flip in again.flips)
+
+
+def test_older_proofs_can_be_read() -> None:
+    """The committed run's verify.json is read, whichever fields it was written without."""
+    path = Path(__file__).parents[2] / "exported" / "seed-reference" / "verify.json"
+    assert VerifyReport.load(path).passed
 
 
 def test_accuracy_drop_has_a_sign(fp32: Artifact, sample: Dataset) -> None:

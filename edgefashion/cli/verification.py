@@ -1,0 +1,113 @@
+"""What `edgefashion verify`, `export` and `quickstart` share: run a verification, keep it, show it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edgefashion.artifact import Artifact
+    from edgefashion.data import Dataset
+    from edgefashion.records import VerifyReport
+    from edgefashion.verify import Limits
+
+
+def run_verification(
+    artifacts: "list[Artifact]",
+    split: "Dataset",
+    *,
+    reference: str = "auto",
+    provider: str = "cpu",
+    given: "Limits | None" = None,
+    search_s: float | None = None,
+) -> "VerifyReport":
+    """Compare each artifact with its reference; limits that are `given` take the place of the default ones.
+
+    What earlier searches kept is answered again; with `search_s` each artifact's worst inputs are looked for.
+
+    Raises:
+        BadInput: One of the artifacts is a checkpoint.
+    """
+    from edgefashion import environment
+    from edgefashion.cli import console
+    from edgefashion.cli.search import recheck_all, run_search
+    from edgefashion.errors import BadInput
+    from edgefashion.records import SessionSpec, VerifyReport
+    from edgefashion.runtimes import default_runtime, resolve_provider
+    from edgefashion.verify import Limits, ReferenceLogits, compare, default_limits, find_reference, override
+
+    truths: dict[str, ReferenceLogits] = {}
+    results = []
+    for artifact in artifacts:
+        if artifact.manifest.checkpoint_sha256 is None:
+            raise BadInput(f"{artifact.path} is a checkpoint: expected a model exported from one")
+        key = artifact.manifest.checkpoint_sha256
+        truth = truths.get(key)
+        if truth is None:
+            truth = find_reference(artifact, split, reference)
+            console.note(f"reference: {truth.source}")
+        if not truth.golden:  # golden outputs are one artifact's own
+            truths[key] = truth
+        runtime = default_runtime(artifact)
+        spec = SessionSpec(runtime=runtime, provider=resolve_provider(runtime, provider))
+        usual = default_limits(artifact.manifest.precision, len(truth.labels), golden=truth.golden)
+        limits = override(usual, given or Limits())
+        results.append(compare(artifact, truth, split, spec=spec, limits=limits))
+    ulps = given.max_error_ulps if given else None
+    return VerifyReport(
+        data=split.identity,
+        results=results,
+        environment=environment.describe(),
+        searches=run_search(artifacts, split, budget_s=search_s, provider=provider, max_error_ulps=ulps)
+        if search_s is not None
+        else [],
+        rechecks=recheck_all(artifacts, split, provider=provider, max_error_ulps=ulps),
+    )
+
+
+def save_verification(artifacts: "list[Artifact]", result: "VerifyReport") -> None:
+    """Write verify.json and galleries of flips into the folder of each run, with the results of its own models.
+
+    A proof of the same models on more pictures is kept: a trial on the sample does not replace it.
+    """
+    import msgspec
+
+    from edgefashion import report, runs
+    from edgefashion.cli import console
+    from edgefashion.cli.search import save_search
+    from edgefashion.files import locked
+
+    save_search(artifacts, result.searches, result.data.labels)
+
+    for folder in dict.fromkeys(artifact.path.parent for artifact in artifacts):
+        own = {artifact.sha256 for artifact in artifacts if artifact.path.parent == folder}
+        part = [parity for parity in result.results if parity.artifact.sha256 in own]
+        path = folder / runs.VERIFICATION
+        if _proves_more(path, own, result.data.test_images):
+            console.note(f"{path} keeps its proof on more pictures than these {result.data.test_images:,}")
+            continue
+        with locked(folder):
+            own_result = msgspec.structs.replace(result, results=part)
+            own_result.save(path)
+            report.save_verification_plots(own_result, folder)
+
+
+def _proves_more(path: Path, models: set[str], images: int) -> bool:
+    from edgefashion.errors import BadInput
+    from edgefashion.records import VerifyReport
+
+    try:
+        before = VerifyReport.load(path)
+    except BadInput:  # none there, or a damaged one: it proves nothing, and is replaced
+        return False
+    proven = {parity.artifact.sha256 for parity in before.results}
+    return before.data.test_images > images and models <= proven
+
+
+def show_verification(result: "VerifyReport") -> None:
+    """Print the figures, the most damaged class and the first flipped pictures of each artifact, and the checks."""
+    from edgefashion.cli import console
+    from edgefashion.cli.search import show_rechecks, show_search
+    from edgefashion.report.tables import verification_overview
+
+    console.show(*verification_overview(result))
+    show_search(result.searches, result.data.labels)
+    show_rechecks(result.rechecks)

@@ -1,0 +1,97 @@
+"""Quantization-aware training: the static scheme's graph, its weights fine-tuned behind their own rounding.
+
+Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference",
+section 3. What is taught is the float32 model's answers, so that the result is still the same model. Labels would make
+it another one: with half of the loss theirs, the seed network became more accurate and changed five times as many
+decisions on validation pictures.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from edgefashion.data import Dataset, silent
+from edgefashion.errors import UsageError
+from edgefashion.quantize import calibration_images, static
+from edgefashion.quantize.settings import setting
+
+
+@dataclass(frozen=True)
+class Config(static.Config):
+    """Settings of quantization-aware training, those of the static scheme it starts from included.
+
+    Attributes:
+        epochs: How often every training picture is seen.
+        learning_rate: Adam's, at the start; it falls to zero along a cosine.
+        batch_size: Pictures a step.
+        label_weight: Share of the loss that the labels have, from 0 to 1; the float32 model's answers have the rest.
+        seed: Decides the order of the pictures.
+        threads: torch's threads: sums depend on how they are divided.
+
+    Raises:
+        UsageError: The settings contradict each other, or lie outside of what makes sense.
+    """
+
+    base: ClassVar[str] = "int8-qat"
+
+    epochs: int = setting(1, word="{}-epochs")
+    learning_rate: float = setting(1e-4, word="rate-{}")
+    batch_size: int = setting(256, word="batch-{}")
+    label_weight: float = setting(0.0, word="labels-{}")
+    seed: int = setting(0, word="training-seed-{}")
+    threads: int = setting(1, word="{}-threads")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if min(self.epochs, self.batch_size, self.threads) < 1 or self.seed < 0:
+            raise UsageError("training needs at least one epoch, picture and thread, and a seed that is not negative")
+        if not (self.learning_rate > 0 and 0 <= self.label_weight <= 1):
+            raise UsageError("expected a learning_rate above 0 and a label_weight from 0 to 1")
+
+
+def fine_tune(model: Any, config: Config, data: Dataset, note: Callable[[str], None] = silent) -> Any:
+    """Quantize an onnx.ModelProto and train what was rounded.
+
+    Args:
+        model: A float32 classifier; it stays as it is.
+        config: How.
+        data: Training pictures calibrate and teach, validation pictures choose the epoch; test pictures are not
+            looked at.
+        note: Is told what each epoch came to.
+
+    Returns:
+        The static scheme's graph with other weights. Same model, settings and data, same bytes.
+    """
+    from edgefashion.models.fake_quantized import FakeQuantized
+    from edgefashion.models.from_onnx import OnnxModule
+    from edgefashion.train.distill import distill
+    from edgefashion.train.loop import deterministic
+
+    pixels = calibration_images(data, config.calibration_images, config.calibration_seed).pixels
+    quantized = static.apply(model, config, pixels)
+    student = FakeQuantized(quantized)
+    with deterministic(config.threads):
+        distill(
+            student,
+            OnnxModule(model),
+            data,
+            epochs=config.epochs,
+            learning_rate=config.learning_rate,
+            batch_size=config.batch_size,
+            label_weight=config.label_weight,
+            seed=config.seed,
+            note=note,
+        )
+    return _with_levels(quantized, student.levels())
+
+
+def _with_levels(model: Any, levels: dict[str, Any]) -> Any:
+    """An onnx.ModelProto with other values in the initializers that `levels` names."""
+    import onnx
+
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    for initializer in result.graph.initializer:
+        if initializer.name in levels:
+            initializer.CopyFrom(onnx.numpy_helper.from_array(levels[initializer.name], initializer.name))
+    return result

@@ -1,0 +1,130 @@
+"""What `verify` does beside verifying, and the commands around quantization."""
+
+import json
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgefashion.cli.options import parse_share
+from edgefashion.errors import UsageError
+
+pytest.importorskip("torch")
+
+
+def test_a_device_s_outputs_come_back_as_they_went(run: Any, tiny_run: Path, tmp_path: Path) -> None:
+    """Golden pictures and logits are written; the same logits pass, inverted pictures are named, exit code 1."""
+    golden = tmp_path / "golden.npz"
+    assert run("verify", tiny_run / "fp32.onnx", "--save-golden", golden).code == 0
+    stored = np.load(golden)
+    assert stored["pixels"].shape == (10, 28, 28)
+    same = tmp_path / "same.csv"
+    np.savetxt(same, stored["logits"], delimiter=",", fmt="%.9g")
+    assert run("verify", tiny_run / "fp32.onnx", "--outputs", same).code == 0
+
+    from edgefashion.artifact import open_artifact
+    from edgefashion.runtimes import default_spec, open_session, run_all
+
+    artifact = open_artifact(tiny_run / "fp32.onnx")
+    with open_session(artifact, default_spec(artifact)) as session:
+        wrong = run_all(session, 255 - stored["pixels"])
+    inverted = tmp_path / "inverted.csv"
+    np.savetxt(inverted, wrong, delimiter=",", fmt="%.9g")
+    outcome = run("verify", tiny_run / "fp32.onnx", "--outputs", inverted, "--json")
+    assert outcome.code == 1
+    contract = json.loads(outcome.out)["contract"]
+    assert "inverted" in contract["hypotheses"][0]["fault"]
+    assert contract["conclusion"] == "explained"
+
+
+def test_golden_pictures_are_one_artifact_s(run: Any, tiny_run: Path, tmp_path: Path) -> None:
+    """A whole run is refused, and the message lists what to choose from."""
+    outcome = run("verify", tiny_run, "--save-golden", tmp_path / "golden.npz")
+    assert outcome.code == 2
+    assert "fp32.onnx" in outcome.error_lines[0]
+
+
+def test_locate_and_search_leave_their_evidence_in_the_run(run: Any, own_run: Path) -> None:
+    """Drift by tensor, worst inputs and their picture; the next verify answers the kept inputs again."""
+    for path in own_run.glob("int8-*.onnx"):
+        path.unlink()
+    (own_run / "fp16.onnx").unlink()
+    outcome = run("verify", own_run, "--search", "0.2", "--locate")
+    assert outcome.code == 0, outcome.err
+    assert "no node departs" in outcome.out
+    assert {"drift", "regressions.safetensors", "verify.json"} <= {path.name for path in own_run.iterdir()}
+    assert (own_run / "drift" / "fp32.json").is_file()
+    assert (own_run / "plots" / "worst_inputs-fp32.png").is_file()
+    again = json.loads(run("verify", own_run, "--json").out)
+    assert again["searches"] == []
+    (recheck,) = again["rechecks"]
+    assert recheck["cases"]
+
+
+def test_a_damaged_regression_file_stops_verify(run: Any, own_run: Path) -> None:
+    """What an earlier search kept is not silently forgotten."""
+    (own_run / "regressions.safetensors").write_bytes(b"not a file of tensors")
+    outcome = run("verify", own_run / "fp32.onnx")
+    assert outcome.code == 4
+    assert "regressions.safetensors" in outcome.error_lines[0]
+
+
+def test_a_mixed_model_is_exported_within_the_drop(run: Any, own_run: Path) -> None:
+    """The sentence says what was chosen and what it cost; the choice is kept beside the others."""
+    outcome = run("export", own_run, "--max-drop", "20%", "--min-agreement", "0.5", "--max-accuracy-drop", "0.5")
+    assert outcome.code == 0, outcome.err
+    assert "changes accuracy by" in outcome.err or "everything stays float32" in outcome.err
+    report = json.loads((own_run / "sensitivity.json").read_text())
+    assert report["max_drop"] == 0.2
+
+
+def test_sensitivity_shows_both_tables(run: Any, own_run: Path) -> None:
+    """Layers, assignments and a plot; without a budget no latency."""
+    outcome = run("sensitivity", own_run, "--budget", "0", "--max-drop", "0.05")
+    assert outcome.code == 0, outcome.err
+    assert "each layer alone in int8" in outcome.out
+    assert "Assignments of layers" in outcome.out
+    assert (own_run / "plots" / "assignments.png").is_file()
+
+
+def test_stability_does_not_rank_what_overlaps(run: Any, own_run: Path) -> None:
+    """Two calibrations of the same scheme on a few hundred pictures cannot be told apart, and that is said."""
+    outcome = run("stability", own_run, "--scheme", "static", "--seeds", 2, "--size", 200, "--size", 400)
+    assert outcome.code == 0, outcome.err
+    assert "cannot be told apart" in outcome.out
+    assert (own_run / "stability.json").is_file()
+
+
+@pytest.mark.parametrize("command", ["sensitivity", "stability"])
+def test_without_an_export_there_is_nothing_to_quantize(run: Any, own_run: Path, command: str) -> None:
+    """The message says how to make one."""
+    (own_run / "fp32.onnx").unlink()
+    outcome = run(command, own_run)
+    assert outcome.code == 4
+    assert "edgefashion export" in outcome.error_lines[0]
+
+
+@pytest.mark.parametrize(("text", "share"), [("0.2%", 0.002), (".002", 0.002), ("1%", 0.01), ("0.5", 0.5)])
+def test_a_share_is_a_fraction_or_a_percentage(text: str, share: float) -> None:
+    """Both spellings mean the same."""
+    assert parse_share(text, "--max-drop") == pytest.approx(share)
+
+
+@given(st.text(max_size=8))
+def test_anything_else_is_a_usage_error(text: str) -> None:
+    """Never a traceback, never a share outside of 0 and 1."""
+    with suppress(UsageError):
+        share = parse_share(text, "--max-drop")
+        assert share is not None
+        assert 0 < share < 1
+
+
+@pytest.mark.parametrize("text", ["", "0", "1", "100%", "-1%", "nan", "inf", "much"])
+def test_what_is_no_share_is_named(text: str) -> None:
+    """The message holds the option, the value, and how to write it."""
+    with pytest.raises(UsageError, match="--max-drop .*expected a share"):
+        parse_share(text, "--max-drop")

@@ -37,6 +37,7 @@ _METADATA_PROPS, _KEY, _VALUE = 14, 1, 2
 _MEASURING = ("bench", "cli/test_bench_command.py", "cli/test_explain.py", "sensitivity", "selftest", "test_docs.py")
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep measuring tests in one process of pytest-xdist."""
     if not config.pluginmanager.hasplugin("xdist"):

@@ -151,7 +151,7 @@ def _is_within(assignment: Assignment) -> bool:
 
 def _change(assignment: Assignment) -> str:
     drop = assignment.accuracy_drop
-    value, low, high = (-100 * bound for bound in (drop.value, drop.high, drop.low))
+    value, low, high = (0.0 - 100 * bound for bound in (drop.value, drop.high, drop.low))
     return f"{value:+.2f} points (95 % interval {low:+.2f} to {high:+.2f})"
 
 

@@ -124,7 +124,7 @@ def test_latency_is_measured_beside_float32(tiny_run: Path, sample: Dataset) -> 
     tried = [Tried(model, assignment(0, None), PairedDrop(0, 0, 10)) for model in (fp32, int8)]
     noise, ratios = _ratios(fp32, tried, sample, budget_s=0.5, note=lambda _: None)
     if noise == "invalid":
-        assert {} == ratios
+        assert ratios == {}
         return
     assert {fp32.sha256, int8.sha256} == set(ratios)
     assert Interval(value=1.0, low=1.0, high=1.0) == ratios[fp32.sha256]

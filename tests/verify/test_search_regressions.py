@@ -19,8 +19,8 @@ from edgefashion.artifact import Artifact, open_artifact
 from edgefashion.data import Dataset
 from edgefashion.errors import BadInput
 from edgefashion.records.worst_case import Regressions, WorstCases
-from edgefashion.verify.search import KeptCases, find_worst, keep_regressions, load_regressions, recheck
 from edgefashion.runs import REGRESSIONS as FILE
+from edgefashion.verify.search import KeptCases, find_worst, keep_regressions, load_regressions, recheck
 
 KEY = "edgefashion.regressions"
 

@@ -90,14 +90,14 @@ def test_command_keeps_and_rechecks(own_run: Path, small: Dataset, capsys: pytes
     artifacts = [open_artifact(own_run / f"{name}.onnx") for name in ("fp32", "int8-static")]
     assert command.recheck_all(artifacts, small) == []
     results = command.run_search(artifacts, small, budget_s=0)
-    pictures = command.save_search(artifacts, results, small)
+    pictures = command.save_search(artifacts, results, list(small.labels))
     assert [picture.name for picture in pictures] == ["worst_inputs-fp32.png", "worst_inputs-int8-static.png"]
     assert all(picture.read_bytes().startswith(b"\x89PNG") for picture in pictures)
     assert {case.variant for case in load_regressions(own_run).cases} == {"fp32", "int8-static"}
     rechecks = command.recheck_all(artifacts, small)
     assert [len(each.cases) >= 8 for each in rechecks] == [True, True]
     assert [each.max_abs for each in rechecks] == pytest.approx([each.max_abs for each in results], abs=1e-5)
-    command.show_search(results, small)
+    command.show_search(results, list(small.labels))
     command.show_rechecks(rechecks)
     printed = capsys.readouterr().out
     assert "int8-static: worst inputs found" in printed
@@ -113,7 +113,7 @@ def test_interrupted_command_keeps_the_first(
     artifacts = [open_artifact(own_run / f"{name}.onnx") for name in ("fp32", "int8-static")]
     results = command.run_search(artifacts, small, budget_s=60)
     assert results == [stopped]
-    assert len(command.save_search(artifacts, results, small)) == 1
+    assert len(command.save_search(artifacts, results, list(small.labels))) == 1
     assert len(load_regressions(own_run)) >= 8
 
 

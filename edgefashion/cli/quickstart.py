@@ -34,10 +34,11 @@ def quickstart(
     from edgefashion.cli.bench import save_results, show_results
     from edgefashion.cli.export import run_export
     from edgefashion.cli.train import adapted, run_training, show_training, usual_recipe
-    from edgefashion.cli.verification import run_verification, save_verification, show_verification
+    from edgefashion.cli.verification import run_verification, save_verification
     from edgefashion.data import load
     from edgefashion.errors import CheckFailed
     from edgefashion.files import locked
+    from edgefashion.report.tables import parity_table
 
     split = load(where, note=console.note)
     console.note_sample(split.identity)
@@ -48,7 +49,7 @@ def quickstart(
     run_export(folder, split, schemes=_SCHEMES)
     models = runs.artifacts_in(folder)
     verification = run_verification(models, split)
-    show_verification(verification)
+    console.show(parity_table(verification))
     save_verification(models, verification)
     if not verification.passed:
         raise CheckFailed("parity does not hold: see the table above")

@@ -143,3 +143,28 @@ def test_every_link_between_documents_leads_somewhere(document: str) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / document).read_text()):
         if "://" not in target:
             assert (folder / target).exists(), target
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["verifying", "quantizing"])
+def test_the_commands_of_the_other_documents_work(name: str, place: Path) -> None:
+    """Each is run on the committed run, with short budgets; what a device computed is the golden file itself."""
+    pytest.importorskip("torch")
+    text = (ROOT / "docs" / f"{name}.md").read_text()
+    run = place / "exported" / "seed-reference"
+    for line in "".join(re.findall(r"^```sh\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)).splitlines():
+        command = line.partition("#")[0].replace(" int8-static.onnx", f" {run / 'int8-static.onnx'}")
+        command = command.replace("--search 30", "--search 1").replace("--seeds 5", "--seeds 2")
+        command = command.replace("device.csv", "golden.npz")
+        if "sensitivity" in command:
+            command += " --budget 1"
+        shell(command, place)
+
+
+@pytest.mark.slow
+def test_the_proofs_work(place: Path) -> None:
+    """What the README says of proving, the self-test last."""
+    pytest.importorskip("torch")
+    for command in blocks("sh")[5].splitlines():
+        shell(command, place)
+    assert (place / "exported/seed-reference/drift/fp32.json").is_file()

@@ -90,6 +90,18 @@ def new_run(name: str, *, resume: bool, root: Path = EXPORTED) -> Path:
     return next(folder for folder in candidates if not folder.exists())
 
 
+def float_model(run: Path) -> Artifact:
+    """A run's float32 export.
+
+    Raises:
+        BadInput: Nothing was exported from it, or the file is damaged.
+    """
+    path = run / FLOAT
+    if not path.is_file():
+        raise BadInput(f"{path} is not there: make it with `edgefashion export {run}`")
+    return open_artifact(path)
+
+
 def artifacts_in(run: Path) -> list[Artifact]:
     """Every exported model of a run, float32 first, then by variant.
 

@@ -76,7 +76,7 @@ def families(artifacts: "list[Artifact]") -> "list[list[Artifact]]":
     from edgefashion.errors import BadInput, UsageError
 
     by_checkpoint: dict[str, list[Artifact]] = {}
-    for artifact in artifacts:
+    for artifact in {each.sha256: each for each in artifacts}.values():
         if artifact.format != "onnx":
             raise BadInput(f"{artifact.path} is a checkpoint: expected a model exported from one")
         by_checkpoint.setdefault(artifact.manifest.checkpoint_sha256 or "", []).append(artifact)
@@ -84,6 +84,8 @@ def families(artifacts: "list[Artifact]") -> "list[list[Artifact]]":
         family.sort(key=lambda artifact: artifact.manifest.precision != "float32")
         if family[0].manifest.precision != "float32":
             raise UsageError(f"{family[0].path} has no float32 model beside it: name fp32.onnx of the same run too")
+        if len(family) > 1 and family[1].manifest.precision == "float32":
+            raise UsageError(f"{family[0].path} and {family[1].path} are both float32: name one of them")
         if len(family) == 1:
             raise UsageError(
                 f"{family[0].path} has no quantized model beside it: make one with `edgefashion export --quantize`"

@@ -1,7 +1,7 @@
 """`edgefashion export`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -50,7 +50,7 @@ def export(
 
     The model takes uint8 pictures and gives logits; the normalization is in the graph. Dynamic quantization needs
     no calibration but runs convolutions slowly on x86; static is calibrated on training pictures and is the one
-    to ship; qat trains on for a few epochs with rounding in the loop; qoperator is what C exporters read; weight-only
+    to ship; qat trains on with rounding in the loop; qoperator is what C exporters read; weight-only
     saves bytes alone. --max-drop searches for the fastest choice of int8 layers that provably loses no more than
     that, and says what it cost. A model that does not agree with PyTorch on the test pictures is not kept, and the
     exit code is 1.
@@ -100,6 +100,7 @@ def run_export(
     from edgefashion.quantize import apply
     from edgefashion.quantize.settings import parse
     from edgefashion.records import VerifyReport
+    from edgefashion.sensitivity import limits_for
     from edgefashion.verify import Limits, default_limits, from_artifact, override
 
     checkpoint = open_artifact(folder / runs.CHECKPOINT)
@@ -117,9 +118,9 @@ def run_export(
                 fp32, scheme, split, config=config, reference=reference, limits=limits, note=console.note
             )
             results.append(parity)
-            note_saturation(artifact)
+            note_saturation(artifact, scheme, config)
         if max_drop is not None:
-            limits = override(default_limits("int8", len(reference.labels)), given or Limits())
+            limits = override(limits_for(max_drop, len(reference.labels)), given or Limits())
             results += _search(fp32, split, max_drop, reference=reference, limits=limits)
     return VerifyReport(data=split.identity, results=results, environment=environment.describe())
 
@@ -130,6 +131,7 @@ def _search(
     """Choose the int8 layers on validation pictures, say why, and keep the model; none where all stay float32."""
     from edgefashion import runs, sensitivity
     from edgefashion.cli import console
+    from edgefashion.quantize import mixed
 
     report = sensitivity.analyse(fp32, split, max_drop=max_drop, budget_s=_SEARCH_BUDGET_S, note=console.note)
     report.save(fp32.path.parent / runs.SENSITIVITY)
@@ -137,18 +139,23 @@ def _search(
     kept = sensitivity.keep(fp32, report, split, reference=reference, limits=limits)
     if kept is None:
         return []
-    note_saturation(kept[0])
+    note_saturation(kept[0], "mixed", mixed.Config(float_layers=tuple(report.float_layers)))
     return [kept[1]]
 
 
-def note_saturation(artifact: "Artifact") -> None:
+def note_saturation(artifact: "Artifact", scheme: str, config: Any) -> None:
     """Say which layers of a quantized model may saturate on another processor than this one; nothing if none may."""
+    from dataclasses import replace
+
     from edgefashion.cli import console
     from edgefashion.quantize.saturation import saturation
+    from edgefashion.quantize.settings import spell
 
     risky = [bound for bound in saturation(artifact) if bound.can_saturate]
     if risky:
+        change = {"weights": "uint8"} if scheme == "dynamic" else {"reduce_range": True}
+        remedy = spell(scheme, replace(config, **change))
         console.note(
             f"{artifact.path.name}: on x86-64 processors without VNNI sums of {len(risky)} layers can saturate "
-            "(computed, not run; see `edgefashion explain`): for those, reduce_range=true"
+            f"(computed, not run; see `edgefashion explain`): for those, --scheme {remedy}"
         )

@@ -1,14 +1,10 @@
 """`edgefashion sensitivity` and `edgefashion stability`."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from edgefashion.cli.options import DataOption, JsonOption, MaxLossOption, RunArgument, parse_share
-
-if TYPE_CHECKING:
-    from edgefashion.artifact import Artifact
 
 _DEFAULT_SCHEMES = ["static", "static:method=percentile", "static:method=mse"]
 
@@ -38,7 +34,8 @@ def sensitivity(
     from edgefashion.report.tables import table
 
     limit = parse_share(max_drop, "--max-drop")
-    folder, fp32 = float_model(run)
+    folder = runs.find_run(run)
+    fp32 = runs.float_model(folder)
     split = load_present(where, note=console.note)
     with locked(folder):
         report = room.analyse(fp32, split, max_drop=limit, budget_s=budget, note=console.note)
@@ -84,7 +81,8 @@ def stability(
     require("train", purpose="quantizing")
     from edgefashion.quantize.stability import measure_stability
 
-    folder, fp32 = float_model(run)
+    folder = runs.find_run(run)
+    fp32 = runs.float_model(folder)
     split = load_present(where, note=console.note)
     with locked(folder):
         report = measure_stability(
@@ -100,20 +98,3 @@ def stability(
         console.show_json(report.to_json())
     else:
         console.show(table(stability_grid(report)))
-
-
-def float_model(run: str | None) -> "tuple[Path, Artifact]":
-    """A run's folder and its float32 export.
-
-    Raises:
-        BadInput: There is no such run, or nothing was exported from it.
-    """
-    from edgefashion import runs
-    from edgefashion.artifact import open_artifact
-    from edgefashion.errors import BadInput
-
-    folder = runs.find_run(run)
-    path = folder / runs.FLOAT
-    if not path.is_file():
-        raise BadInput(f"{path} is not there: make it with `edgefashion export {folder}`")
-    return folder, open_artifact(path)

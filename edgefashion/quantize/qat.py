@@ -8,9 +8,11 @@ decisions on validation pictures.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from typing import Any, ClassVar
 
 from edgefashion.data import Dataset, silent
+from edgefashion.environment import usable_cpus
 from edgefashion.errors import UsageError
 from edgefashion.quantize import calibration_images, static
 from edgefashion.quantize.settings import setting
@@ -45,7 +47,10 @@ class Config(static.Config):
         super().__post_init__()
         if min(self.epochs, self.batch_size, self.threads) < 1 or self.seed < 0:
             raise UsageError("training needs at least one epoch, picture and thread, and a seed that is not negative")
-        if not (self.learning_rate > 0 and 0 <= self.label_weight <= 1):
+        cores = len(usable_cpus())
+        if self.seed >= 2**63 or self.threads > cores:
+            raise UsageError(f"expected a seed below 2^63 and as many threads as there are usable cores: {cores}")
+        if not (0 < self.learning_rate < inf and 0 <= self.label_weight <= 1):
             raise UsageError("expected a learning_rate above 0 and a label_weight from 0 to 1")
 
 

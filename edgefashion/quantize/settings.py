@@ -11,12 +11,14 @@ from dataclasses import MISSING, Field, asdict, field, fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from edgefashion.errors import UsageError
+from edgefashion.files import sha256
 from edgefashion.records import Setting
 from edgefashion.registry import unknown
 
 _WORD = "word"
 _TRUTH = {"true": True, "false": False}
 _JOIN = "+"
+_LONGEST_NAME = 100
 
 
 def setting(default: Any, *, word: str) -> Any:
@@ -25,9 +27,11 @@ def setting(default: Any, *, word: str) -> Any:
 
 
 def variant_of(base: str, config: Any) -> str:
-    """The name of a variant: `base`, then a word for each setting that differs from its default."""
+    """The name of a variant: `base`, then a word for each setting that is not its default, or a digest of many."""
     words = [each.metadata[_WORD].format(_text(value)) for each, value in _changed(config)]
-    return "-".join([base, *words])
+    name = "-".join([base, *words])
+    # A variant names a file, and file systems take 255 bytes; the manifest holds every setting.
+    return name if len(name) <= _LONGEST_NAME else f"{base}-{sha256(name.encode())[:8]}"
 
 
 def recorded(config: Any) -> dict[str, Setting]:

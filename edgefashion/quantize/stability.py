@@ -16,9 +16,9 @@ from edgefashion import environment
 from edgefashion.artifact import Artifact
 from edgefashion.data import Dataset
 from edgefashion.errors import UsageError
-from edgefashion.quantize import apply
+from edgefashion.quantize import SCHEMES, apply
 from edgefashion.quantize.settings import parse
-from edgefashion.records import CalibrationSpread, StabilityReport
+from edgefashion.records import CalibrationSpread, Interval, StabilityReport
 from edgefashion.runtimes import default_spec, open_session, run_all
 from edgefashion.stats import Mean, holm, t_interval
 from edgefashion.verify import Limits, ReferenceLogits, from_artifact
@@ -71,10 +71,13 @@ def measure_stability(
         note: Is told what is tried.
 
     Raises:
-        UsageError: Fewer than two seeds, a scheme that is not calibrated, or more pictures than there are.
+        UsageError: Fewer than two seeds, a scheme that is not calibrated or fixes its calibration, or
+            more pictures than there are.
     """
     if seeds < _MIN_SEEDS:
         raise UsageError(f"{seeds} seed was given: a spread needs at least {_MIN_SEEDS}")
+    for scheme in schemes:
+        _check_scheme(scheme)
     chosen_on = data.for_choosing()
     reference = from_artifact(fp32, chosen_on)
     variants = [(scheme, size) for scheme in schemes for size in sizes]
@@ -108,6 +111,17 @@ def compare(variants: Sequence[Repeated]) -> list[str]:
     return [*real, *([f"{alike} of {len(pairs)} pairs cannot be told apart: they are not ranked"] if alike else [])]
 
 
+def _check_scheme(scheme: str) -> None:
+    name, config = parse(scheme)
+    settings = {each.name for each in dataclasses.fields(config)}
+    if "calibration_seed" not in settings:
+        raise UsageError(f"{scheme} needs no calibration pictures: there is no spread to measure")
+    if "calibration_" in scheme:
+        raise UsageError(f"{scheme} sets its calibration: seeds and numbers of pictures are varied here")
+    if hasattr(SCHEMES.load(name), "fine_tune"):
+        raise UsageError(f"{name} chooses its epoch by the validation pictures: they cannot judge it as well")
+
+
 def _repeat(
     fp32: Artifact,
     scheme: str,
@@ -119,8 +133,6 @@ def _repeat(
     note: Callable[[str], None],
 ) -> Repeated:
     name, config = parse(scheme)
-    if "calibration_seed" not in {each.name for each in dataclasses.fields(config)}:
-        raise UsageError(f"{scheme} needs no calibration pictures: there is no spread to measure")
     decisions = []
     with tempfile.TemporaryDirectory(prefix="edgefashion-") as folder:
         for seed in range(seeds):
@@ -151,8 +163,13 @@ def _spread(repeated: Repeated, was_right: NDArray[np.bool_]) -> CalibrationSpre
         accuracies=repeated.right.mean(1).tolist(),
         agreements=agreements.tolist(),
         accuracy_drop=_mean_over_both(before.astype(np.int8), repeated.right.astype(np.int8)).interval(),
-        agreement=t_interval(agreements),
+        agreement=_share(t_interval(agreements)),
     )
+
+
+def _share(interval: Interval) -> Interval:
+    """The part of an interval that a share can have."""
+    return Interval(value=interval.value, low=max(0.0, interval.low), high=min(1.0, interval.high))
 
 
 def _mean_over_both(one: NDArray[np.int8], other: NDArray[np.int8]) -> Mean:

@@ -68,7 +68,7 @@ from edgefashion.records.profile import (
     Spent,
 )
 from edgefashion.records.samples import Canary, ColdStart, Failure, HostLoad, Launch, Memory
-from edgefashion.records.selftest import CleanResult, FaultResult, SelftestReport
+from edgefashion.records.selftest import CleanResult, FaultResult, FaultVerdict, SelftestReport
 from edgefashion.records.sensitivity import Assignment, CalibrationSpread, SensitivityReport, StabilityReport
 from edgefashion.records.training import (
     ClassScore,
@@ -129,6 +129,7 @@ __all__ = [
     "Failure",
     "FamilyWorst",
     "FaultResult",
+    "FaultVerdict",
     "Flip",
     "Gate",
     "GateVerdict",

@@ -9,15 +9,22 @@ from edgefashion.records.artifact import ArtifactInfo, DataIdentity
 from edgefashion.records.base import SCHEMA, Document, Record
 from edgefashion.records.training import Environment
 
+FaultVerdict = Literal["caught", "missed", "undecided", "not applicable"]
+
 
 class FaultResult(Record, frozen=True):
     """One fault, the gate that must see it, and what it said."""
 
     fault: str
     gate: str
-    caught: bool
-    evidence: str  # what the gate said, or what it let pass
+    verdict: FaultVerdict
+    evidence: str  # what the gate said or let pass, or why there was nothing to see
     wall_s: float
+
+    @property
+    def name(self) -> str:
+        """The fault and its gate: some faults have two."""
+        return f"{self.fault} ({self.gate})"
 
 
 class CleanResult(Record, frozen=True):
@@ -42,8 +49,18 @@ class SelftestReport(Document, frozen=True, kw_only=True):
 
     @property
     def missed(self) -> list[str]:
-        """Faults that no gate saw."""
-        return [each.fault for each in self.faults if not each.caught]
+        """Faults that the gate against them let pass."""
+        return [each.name for each in self.faults if each.verdict == "missed"]
+
+    @property
+    def undecided(self) -> list[str]:
+        """Faults of which the gate said that it cannot tell, as on a noisy machine."""
+        return [each.name for each in self.faults if each.verdict == "undecided"]
+
+    @property
+    def not_applicable(self) -> list[str]:
+        """Faults that this model or this machine cannot have."""
+        return [each.name for each in self.faults if each.verdict == "not applicable"]
 
     @property
     def alarms(self) -> list[str]:
@@ -52,5 +69,5 @@ class SelftestReport(Document, frozen=True, kw_only=True):
 
     @property
     def passed(self) -> bool:
-        """Whether every fault was caught and nothing else was called one."""
+        """Whether no fault was missed and nothing else was called one."""
         return not self.missed and not self.alarms

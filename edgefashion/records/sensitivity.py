@@ -21,7 +21,7 @@ class Assignment(Record, frozen=True):
     agreement: float
     accuracy_drop: Interval  # as a fraction, paired by picture
     ratio: Interval | None  # latency over float32's, paired; None where not measured, or by too much noise
-    p_beyond: float | None = None  # one-sided, Holm-adjusted: "the drop is within the limit" is wrong
+    p_beyond: float | None = None  # of the test against "the drop is at or beyond the limit", Holm-adjusted
     on_front: bool = False
 
     @property
@@ -46,9 +46,14 @@ class SensitivityReport(Document, frozen=True, kw_only=True):
     alone: list[Assignment]  # one int8 layer each, the most damaging first
     assignments: list[Assignment]  # from all int8 to all float32
     max_drop: float | None
-    chosen: int | None  # index of the assignment within the limit that is fastest, or smallest where nothing was timed
+    chosen: int | None  # index of the assignment within the limit that is to be taken
     sentence: str
     environment: Environment
+
+    @property
+    def float_layers(self) -> list[str]:
+        """The layers that stay float32 in the assignment that was chosen."""
+        return self.assignments[self.chosen].float_layers if self.chosen is not None else []
 
 
 class CalibrationSpread(Record, frozen=True):

@@ -2,24 +2,25 @@
 
 from edgefashion.records import SelftestReport
 from edgefashion.report.format import clean
-from edgefashion.report.grids import Grid, Row
+from edgefashion.report.grids import Grid, Row, Tone
 from edgefashion.report.words import data_notes
 
 _LONGEST = 160
+_TONES: dict[str, Tone] = {"caught": "good", "missed": "bad"}
 
 
 def faults_grid(report: SelftestReport) -> Grid:
     """One row a fault: the gate that must see it, what it said, and whether it did."""
     rows = [
         Row(
-            (each.fault, each.gate, clean(each.evidence, _LONGEST), "caught" if each.caught else "MISSED"),
-            "good" if each.caught else "bad",
+            (each.fault, each.gate, clean(each.evidence, _LONGEST), each.verdict),
+            _TONES.get(each.verdict, "doubtful"),
         )
         for each in report.faults
     ]
     return Grid(
         title=f"Faults injected into {clean(report.artifact.name)}",
-        columns=("fault", "gate", "what it said", "caught"),
+        columns=("fault", "gate", "what it said", "verdict"),
         rows=tuple(rows),
         words=frozenset({0, 1, 2, 3}),
         notes=tuple(data_notes(report.data)),

@@ -43,7 +43,7 @@ def assignments_grid(report: SensitivityReport) -> Grid:
             clean(report.sentence),
             *_noise(report),
             "on the front: no other has less logit noise at no more latency, or less latency at no more noise",
-            "p: that the drop is beyond the limit, adjusted after Holm",
+            "p: of the test against a drop at or beyond the limit, adjusted after Holm",
         ),
     )
 

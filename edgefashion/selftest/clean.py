@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgefashion.artifact import Artifact, open_artifact
+from edgefashion.artifact import open_artifact
 from edgefashion.errors import EdgefashionError
 from edgefashion.records import Parity
 from edgefashion.runtimes import default_spec, open_session
@@ -56,17 +56,13 @@ def _placement(subject: Subject, seed: int) -> str | None:
 def _seal(subject: Subject, seed: int) -> str | None:
     path = subject.folder / f"copy-{seed}.onnx"
     path.write_bytes(subject.fp32.content)
-    return None if _opened(path).content == subject.fp32.content else "the copy differs"
+    return None if open_artifact(path).content == subject.fp32.content else "the copy differs"
 
 
 def _latency(subject: Subject, seed: int) -> str | None:
     with tempfile.TemporaryDirectory(dir=subject.folder) as folder:
         gate = gate_on(subject.fp32.path, Path(folder), more=0, budget_s=_LATENCY_BUDGET_S, seed=seed)
     return gate.reasons[0] if gate.verdict == "FAIL" else None
-
-
-def _opened(path: Path) -> Artifact:
-    return open_artifact(path)
 
 
 def _alarm(parity: Parity) -> str | None:

@@ -6,6 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgefashion.quantize.layers import layer_of
+
+
+class NotApplicable(Exception):  # noqa: N818 - nothing is wrong: there is nothing to spoil
+    """This model has no such part; the message says which."""
+
+
 _PREPROCESSING = "preprocessing/"
 _ARITHMETIC = ("Mul", "Add", "Sub", "Div")
 
@@ -15,6 +22,8 @@ def normalise_twice(model: Any) -> None:
     import onnx
 
     nodes = [node for node in model.graph.node if node.name.startswith(_PREPROCESSING) and node.op_type in _ARITHMETIC]
+    if not nodes:
+        raise NotApplicable(f"no node is named {_PREPROCESSING}…, as exports name their preprocessing")
     tensor = last = nodes[-1].output[0]
     position = list(model.graph.node).index(nodes[-1]) + 1
     before = nodes[0].input[0]
@@ -43,9 +52,10 @@ def swap_classes(model: Any, one: int, other: int) -> None:
         order[[one, other]] = order[[other, one]]
         return np.take(values, order, axis)
 
-    weights, axis = _last_weights(model)
-    _change(model, weights, lambda values: swap(values, axis))
-    _change(model, _last_node(model).input[2], lambda values: swap(values, 0))
+    node = _last_layer(model)
+    transposed = any(attribute.name == "transB" and attribute.i for attribute in node.attribute)
+    _change(model, node.input[1], lambda values: swap(values, 0 if transposed else 1))
+    _change(model, node.input[2], lambda values: swap(values, 0))
 
 
 def lower_class(model: Any, label: int, by: float) -> None:
@@ -55,12 +65,12 @@ def lower_class(model: Any, label: int, by: float) -> None:
         bias[label] -= by
         return bias
 
-    _change(model, _last_node(model).input[2], lower)
+    _change(model, _last_layer(model).input[2], lower)
 
 
 def perturb_weights(model: Any, layer: str, *, share: float, seed: int) -> None:
     """One weight tensor with noise of `share` of each of its values, as after a bad conversion."""
-    node = next(node for node in model.graph.node if node.name.partition("/")[0] == layer and len(node.input) > 1)
+    node = next(node for node in model.graph.node if layer_of(node) == layer and len(node.input) > 1)
     random = np.random.default_rng(seed)
 
     def perturb(values: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -69,16 +79,14 @@ def perturb_weights(model: Any, layer: str, *, share: float, seed: int) -> None:
     _change(model, node.input[1], perturb)
 
 
-def _last_node(model: Any) -> Any:
+def _last_layer(model: Any) -> Any:
+    """The fully connected layer, with a bias, that gives the logits."""
     output = model.graph.output[0].name
-    return next(node for node in model.graph.node if output in node.output)
-
-
-def _last_weights(model: Any) -> tuple[str, int]:
-    """Name of the last Gemm's weights, and the axis of the classes."""
-    node = _last_node(model)
-    transposed = any(attribute.name == "transB" and attribute.i for attribute in node.attribute)
-    return node.input[1], 0 if transposed else 1
+    node = next(node for node in model.graph.node if output in node.output)
+    weights = {each.name for each in model.graph.initializer}
+    if node.op_type != "Gemm" or len(node.input) != 3 or not weights.issuperset(node.input[1:]):  # noqa: PLR2004 - input, weights, bias
+        raise NotApplicable(f"the logits come from {node.op_type}: expected a fully connected layer with a bias")
+    return node
 
 
 def _change(model: Any, name: str, change: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> None:

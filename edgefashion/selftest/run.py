@@ -10,6 +10,7 @@ from edgefashion.data import Dataset
 from edgefashion.errors import EdgefashionError
 from edgefashion.records import CleanResult, FaultResult, SelftestReport
 from edgefashion.selftest.clean import CLEAN, try_gate
+from edgefashion.selftest.damage import NotApplicable
 from edgefashion.selftest.faults import FAULTS, Fault, Outcome
 from edgefashion.selftest.subject import Subject
 
@@ -62,11 +63,13 @@ def _inject(fault: Fault, subject: Subject) -> FaultResult:
         outcome = fault.inject(subject)
     except EdgefashionError as error:
         # Another gate was faster; the one that must see this fault was not asked.
-        outcome = Outcome(caught=False, evidence=f"not the gate, but: {error}")
+        outcome = Outcome("missed", f"not the gate, but: {error}")
+    except NotApplicable as reason:
+        outcome = Outcome("not applicable", str(reason))
     return FaultResult(
         fault=fault.name,
         gate=fault.gate,
-        caught=outcome.caught,
+        verdict=outcome.verdict,
         evidence=outcome.evidence,
         wall_s=time.monotonic() - started_s,
     )

@@ -45,7 +45,7 @@ class Subject:
             NotAvailable: What exports and quantizes is not installed.
         """
         require("train", purpose="injecting faults")
-        return cls(open_artifact(run / runs.CHECKPOINT), open_artifact(run / runs.FLOAT), data, folder)
+        return cls(open_artifact(run / runs.CHECKPOINT), runs.float_model(run), data, folder)
 
     @cached_property
     def reference(self) -> ReferenceLogits:

@@ -7,6 +7,6 @@ Everything here is decided on the validation pictures; test pictures only prove 
 """
 
 from edgefashion.sensitivity.analysis import analyse
-from edgefashion.sensitivity.keeping import keep
+from edgefashion.sensitivity.keeping import keep, limits_for
 
-__all__ = ["analyse", "keep"]
+__all__ = ["analyse", "keep", "limits_for"]

@@ -36,8 +36,9 @@ def analyse(
 
     The damage of a layer is the noise that it alone brings into the logits. Assignments are nested: the most damaged
     layer becomes float32 first. An assignment is within `max_drop` if the score test of `stats.PairedDrop` rejects
-    "the accuracy drops by `max_drop` or more" at 5 %, Holm-adjusted for the number of assignments; of those the
-    fastest is chosen, or the smallest where nothing was timed. All float32 is among them, so there always is one.
+    "the accuracy drops by `max_drop` or more" at 5 %, Holm-adjusted for the number of assignments. Of those the one
+    with most int8 layers is chosen, unless another's latency is lower for certain, or its file smaller where latency
+    was not measured. All float32, which loses nothing, is among them.
 
     Args:
         fp32: A float32 ONNX artifact.
@@ -138,7 +139,8 @@ def _sentence(assignments: Sequence[Assignment], chosen: int | None, max_drop: f
             f"(p = {taken.p_beyond:.2g}, adjusted for {len(assignments)} assignments){_price(taken, everything)}"
         )
     if any(each.int8_layers and _is_within(each) for each in assignments):
-        return f"everything stays float32: no assignment that loses less than {limit} on {pictures} is faster"
+        better = "faster" if all(each.ratio for each in assignments) else "smaller"
+        return f"everything stays float32: no assignment that loses less than {limit} on {pictures} is {better}"
     return (
         f"everything stays float32: of no assignment could it be shown on {pictures} that it loses less than {limit}. "
         "Quantization-aware training (--scheme qat) may do better"

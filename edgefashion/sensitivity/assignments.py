@@ -9,7 +9,7 @@ import numpy as np
 from edgefashion.artifact import Artifact
 from edgefashion.data import Dataset
 from edgefashion.quantize import apply, mixed
-from edgefashion.records import Assignment, Interval
+from edgefashion.records import Assignment
 from edgefashion.runtimes import default_spec, open_session, run_all
 from edgefashion.stats import PairedDrop
 from edgefashion.verify import Limits, ReferenceLogits
@@ -92,24 +92,41 @@ def nested(alone: Sequence[Assignment], layers: Sequence[str]) -> list[list[str]
     return [[layer for layer in layers if layer not in order[:count]] for count in range(len(order) + 1)]
 
 
-def front(assignments: Sequence[Assignment]) -> list[bool]:
-    """Whether no other assignment has less logit noise at no more time, or less time at no more noise.
+def costs(assignments: Sequence[Assignment]) -> list[float]:
+    """What each assignment costs: latency over float32's if all were timed, bytes otherwise."""
+    ratios = [each.ratio for each in assignments if each.ratio]
+    if len(ratios) == len(assignments):
+        return [ratio.value for ratio in ratios]
+    return [float(each.size_bytes) for each in assignments]
 
-    Noise and not accuracy, because it is known far better: every picture tells ten figures of it. Where latency was
-    not measured, the size stands in its place.
+
+def front(assignments: Sequence[Assignment]) -> list[bool]:
+    """Whether no other assignment has less logit noise at no more cost, or less cost at no more noise.
+
+    Noise and not accuracy, because it is known far better: every picture tells ten figures of it.
     """
-    points = [(each.logit_noise, _cost(each)) for each in assignments]
+    points = list(zip((each.logit_noise for each in assignments), costs(assignments), strict=True))
     return [not any(_dominates(other, point) for other in points) for point in points]
 
 
 def cheapest(assignments: Sequence[Assignment]) -> int:
-    """Index of the assignment that takes the least time, or is smallest where nothing was timed."""
-    return min(range(len(assignments)), key=lambda index: _cost(assignments[index]))
+    """Index of the assignment to take of those given, the one with most int8 layers first.
+
+    A later one is taken only if its latency is lower for certain, its interval wholly below; where not all were
+    timed, if its file is smaller.
+    """
+    taken = 0
+    for index in range(1, len(assignments)):
+        if _is_cheaper(index, taken, assignments):
+            taken = index
+    return taken
 
 
-def _cost(assignment: Assignment) -> float:
-    ratio: Interval | None = assignment.ratio
-    return ratio.value if ratio else float(assignment.size_bytes)
+def _is_cheaper(one: int, other: int, assignments: Sequence[Assignment]) -> bool:
+    mine, its = assignments[one].ratio, assignments[other].ratio
+    if mine and its and all(each.ratio for each in assignments):
+        return mine.high < its.low
+    return assignments[one].size_bytes < assignments[other].size_bytes
 
 
 def _dominates(one: tuple[float, float], other: tuple[float, float]) -> bool:

@@ -7,7 +7,25 @@ from edgefashion.artifact import Artifact
 from edgefashion.data import Dataset
 from edgefashion.quantize import apply, mixed
 from edgefashion.records import Parity, SensitivityReport
-from edgefashion.verify import Limits, ReferenceLogits
+from edgefashion.verify import Limits, ReferenceLogits, default_limits
+
+
+def limits_for(max_drop: float, images: int) -> Limits:
+    """What a model must hold on the test pictures that may lose `max_drop` of accuracy: int8's limits, or wider ones.
+
+    Accuracy that drops by d takes at least d of the decisions with it, twice d of a class's F1 if one class bears what
+    two would, and at most 2 d of the Brier score.
+    """
+    usual = default_limits("int8", images)
+    if usual.max_accuracy_drop is None or usual.min_agreement is None or max_drop <= usual.max_accuracy_drop:
+        return usual
+    return replace(
+        usual,
+        max_accuracy_drop=max_drop,
+        min_agreement=max(0.0, usual.min_agreement - max_drop),
+        max_class_f1_drop=2 * max_drop,
+        max_brier_rise=2 * max_drop,
+    )
 
 
 def keep(

@@ -1,6 +1,7 @@
 """How far a quantized model hangs on its calibration pictures."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from edgefashion.errors import UsageError
 
 pytest.importorskip("torch")
 
+from edgefashion.quantize import apply, stability
 from edgefashion.quantize.stability import Repeated, compare, measure_stability
 
 
@@ -20,20 +22,43 @@ def few(sample: Dataset) -> Dataset:
     return dataclasses.replace(sample, validation=sample.validation.take(np.arange(100)))
 
 
-def test_each_variant_is_calibrated_with_each_seed(fp32: Artifact, few: Dataset) -> None:
-    """One spread a scheme and size; other pictures give other models, the same seed the same one."""
+def test_each_variant_is_calibrated_with_each_seed(
+    fp32: Artifact, few: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every calibration uses as many pictures as it should, each seed other ones; again, and it is the same."""
+    used: list[tuple[int, str | None]] = []
+
+    def noted(*args: Any, **kwargs: Any) -> Any:
+        artifact, parity = apply(*args, **kwargs)
+        made = artifact.manifest.quantization
+        assert made is not None
+        used.append((made.calibration_images, made.calibration_sha256))
+        return artifact, parity
+
+    monkeypatch.setattr(stability, "apply", noted)
     report = measure_stability(fp32, ["static"], few, seeds=2, sizes=[5, 50])
-    again = measure_stability(fp32, ["static"], few, seeds=2, sizes=[5, 50])
+    assert [images for images, _ in used] == [5, 5, 50, 50]
+    assert len({digest for _, digest in used}) == 4
     assert [(each.scheme, each.calibration_images) for each in report.spreads] == [("static", 5), ("static", 50)]
-    assert all(len(each.accuracies) == len(each.agreements) == 2 for each in report.spreads)
-    assert report.spreads == again.spreads
     assert "validation" in report.data.name
+    assert report.spreads == measure_stability(fp32, ["static"], few, seeds=2, sizes=[5, 50]).spreads
 
 
-def test_a_scheme_without_calibration_is_refused(fp32: Artifact, few: Dataset) -> None:
-    """Dynamic quantization looks at no pictures."""
-    with pytest.raises(UsageError, match="needs no calibration pictures"):
-        measure_stability(fp32, ["dynamic"], few)
+@pytest.mark.parametrize(
+    ("scheme", "words"),
+    [
+        ("dynamic", "needs no calibration pictures"),
+        ("qat", "chooses its epoch"),
+        ("static:calibration_images=7", "are varied here"),
+        ("static:calibration_seed=1", "are varied here"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused_first(fp32: Artifact, few: Dataset, scheme: str, words: str) -> None:
+    """Before the first calibration, even where another scheme comes before it."""
+    notes: list[str] = []
+    with pytest.raises(UsageError, match=words):
+        measure_stability(fp32, ["static", scheme], few, note=notes.append)
+    assert notes == []
 
 
 def test_one_seed_is_refused(fp32: Artifact, few: Dataset) -> None:

@@ -2,6 +2,8 @@
 
 import dataclasses
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -19,6 +21,7 @@ from edgefashion.stats import PairedDrop
 pytest.importorskip("torch")
 
 from edgefashion import sensitivity
+from edgefashion.sensitivity import analysis
 from edgefashion.sensitivity.analysis import _ratios
 
 LAYERS = ["features.0.conv", "features.1.conv", "features.2.conv", "hidden", "classify"]
@@ -116,18 +119,42 @@ def test_the_choice_becomes_an_artifact(
     assert len(sample.test) == parity.images
 
 
-def test_latency_is_measured_beside_float32(tiny_run: Path, sample: Dataset) -> None:
-    """With a budget each model has a ratio to float32, and float32's own is 1."""
+def bench_of(ratios: dict[str, float], noise: str) -> Any:
+    """What a measurement would say of models with these ratios, by digest."""
+    cells = [
+        SimpleNamespace(label=digest, role="subject", artifact=SimpleNamespace(sha256=digest)) for digest in ratios
+    ]
+    results = [
+        SimpleNamespace(
+            cell=digest, comparison=SimpleNamespace(ratio=Interval(value=ratio, low=0.9 * ratio, high=1.1 * ratio))
+        )
+        for digest, ratio in ratios.items()
+    ]
+    return SimpleNamespace(plan=SimpleNamespace(cells=cells), results=results, noise=SimpleNamespace(level=noise))
+
+
+@pytest.mark.parametrize("noise", ["quiet", "invalid"])
+def test_latency_comes_from_one_measurement(
+    tiny_run: Path, sample: Dataset, monkeypatch: pytest.MonkeyPatch, noise: str
+) -> None:
+    """Each model has its own ratio to float32, whose own is 1; where the noise ranks nothing there are none."""
     from edgefashion.artifact import open_artifact
 
     fp32, int8 = (open_artifact(tiny_run / f"{name}.onnx") for name in ("fp32", "int8-static"))
     tried = [Tried(model, assignment(0, None), PairedDrop(0, 0, 10)) for model in (fp32, int8)]
-    noise, ratios = _ratios(fp32, tried, sample, budget_s=0.5, note=lambda _: None)
-    if noise == "invalid":
-        assert ratios == {}
-        return
-    assert {fp32.sha256, int8.sha256} == set(ratios)
-    assert Interval(value=1.0, low=1.0, high=1.0) == ratios[fp32.sha256]
+    asked = []
+
+    def measure(request: Any, data: Any) -> Any:
+        asked.append((request, data))
+        return bench_of({int8.sha256: 0.5}, noise)
+
+    monkeypatch.setattr(analysis, "measure", measure)
+    level, ratios = _ratios(fp32, tried, sample, budget_s=7, note=lambda _: None)
+    ((request, _),) = asked
+    assert ([fp32, int8], 7) == (list(request.models), request.budget_s)
+    assert level == noise
+    expected = {fp32.sha256: 1.0, int8.sha256: 0.5} if noise == "quiet" else {}
+    assert expected == {digest: ratio.value for digest, ratio in ratios.items()}
 
 
 @pytest.mark.parametrize("limit", [0.0, 1.0, -0.1])
@@ -165,10 +192,31 @@ def test_the_front_has_no_dominated_assignment(points: list[tuple[int, int]]) ->
     assert all(on or any(beats(one, point) for one in best) for point, on in zip(points, on_front, strict=True))
 
 
-def test_size_stands_in_where_nothing_was_timed() -> None:
-    """Without ratios the smallest is the cheapest; with them the fastest."""
+def test_size_stands_in_unless_all_were_timed() -> None:
+    """Ratios and bytes are never mixed: one assignment without a ratio, and the smallest file counts."""
     assert cheapest([assignment(1, None, size=9), assignment(1, None, size=3)]) == 1
-    assert cheapest([assignment(1, 0.5, size=9), assignment(1, 0.7, size=3)]) == 0
+    assert cheapest([assignment(1, 0.5, size=9), assignment(1, None, size=12), assignment(1, 1.0, size=20)]) == 0
+    assert cheapest([assignment(1, 0.9, size=3), assignment(1, 0.5, size=9)]) == 1
+
+
+def test_a_difference_within_the_intervals_takes_no_layer_away() -> None:
+    """Half a per cent faster by the estimate alone: the assignment with more int8 layers stays."""
+    slow, fast = assignment(1, 0.502), assignment(1, 0.5)
+    wide = [
+        msgspec.structs.replace(each, ratio=Interval(value=each.ratio.value, low=0.47, high=0.54))  # type: ignore[union-attr]
+        for each in (slow, fast)
+    ]
+    assert cheapest(wide) == 0
+
+
+@pytest.mark.parametrize(("max_drop", "accuracy", "agreement"), [(0.002, 0.005, 0.985), (0.02, 0.02, 0.965)])
+def test_what_may_be_lost_is_allowed_on_the_test_pictures_too(
+    max_drop: float, accuracy: float, agreement: float
+) -> None:
+    """A drop that was asked for does not fail the proof; a smaller one leaves int8's own limits."""
+    limits = sensitivity.limits_for(max_drop, 10_000)
+    assert limits.max_accuracy_drop == pytest.approx(accuracy)
+    assert limits.min_agreement == pytest.approx(agreement)
 
 
 def spoil(fp32: Artifact, path: Path) -> Artifact:

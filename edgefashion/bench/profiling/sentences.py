@@ -70,7 +70,8 @@ def _differences(found: Explanation) -> list[str]:
     """What layers lose and what they gain, the larger sum first."""
     sums = {sign: sum(abs(each.difference_s) for each in _differing(found, sign=sign)) for sign in (1, -1)}
     sentences = [
-        f"layers take {duration(sums[sign])} {'more' if sign > 0 else 'less'} than in {found.float_artifact.variant}: "
+        f"{_doubt(found)}layers take {duration(sums[sign])} {'more' if sign > 0 else 'less'} "
+        f"than in {found.float_artifact.variant}: "
         + "; ".join(f"{percent(abs(each.difference_s) / sums[sign])} in {_layer(each)}" for each in largest)
         for sign in sorted(sums, key=lambda sign: -sums[sign])
         if _is_large(sums[sign], found) and (largest := _largest(found, sign=sign))
@@ -80,8 +81,7 @@ def _differences(found: Explanation) -> list[str]:
 
 def _differing(found: Explanation, *, sign: int) -> list[LayerTime]:
     """Layers that differ in that direction: beyond the rounds' own spread, where there are rounds enough to tell."""
-    decided = _decided(found)
-    chosen = [each for each in found.layers if sign * each.difference_s > 0 and (each.apart or not decided)]
+    chosen = [each for each in found.layers if sign * each.difference_s > 0 and (each.apart or not _decided(found))]
     return sorted(chosen, key=lambda each: -sign * each.difference_s)
 
 
@@ -172,6 +172,10 @@ def _further_operators(found: Explanation) -> str:
 def _overhead(found: Explanation) -> str:
     before = f"{found.float_artifact.variant}: {percent(found.float_overhead.median)}"
     return f"outside operators, {percent(found.overhead.median)} of a call is spent ({before})"
+
+
+def _doubt(found: Explanation) -> str:
+    return "" if _decided(found) else "in rounds too few to prove it, "
 
 
 def _decided(found: Explanation) -> bool:

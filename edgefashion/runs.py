@@ -45,7 +45,7 @@ def clear(run: Path) -> None:
         PAGE,
     ):
         (run / name).unlink(missing_ok=True)
-    for pattern in ("*.onnx", f"{PLOTS}/*.png", f"{DRIFT}/*"):
+    for pattern in ("*.onnx", f"{PLOTS}/*.png", f"{DRIFT}/*/*"):
         for path in run.glob(pattern):
             path.unlink()
 

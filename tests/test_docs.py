@@ -167,4 +167,4 @@ def test_the_proofs_work(place: Path) -> None:
     pytest.importorskip("torch")
     for command in blocks("sh")[5].splitlines():
         shell(command, place)
-    assert (place / "exported/seed-reference/drift/fp32.json").is_file()
+    assert (place / "exported/seed-reference/drift/fp32/drift.json").is_file()

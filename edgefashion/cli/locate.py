@@ -33,8 +33,10 @@ def reference_of(artifact: "Artifact") -> "Artifact":
     from edgefashion import runs
     from edgefashion.artifact import open_artifact
 
-    name = runs.CHECKPOINT if artifact.manifest.precision == "float32" else runs.FLOAT
-    return open_artifact(artifact.path.parent / name)
+    folder = artifact.path.parent
+    if artifact.manifest.precision == "float32":
+        return open_artifact(folder / runs.CHECKPOINT)
+    return runs.float_model(folder)
 
 
 def show_drift(drift: "Drift") -> None:
@@ -47,20 +49,31 @@ def show_drift(drift: "Drift") -> None:
 
 
 def save_drift(drift: "Drift", artifact: "Artifact", split: "Dataset") -> list[Path]:
-    """Write the drift into the run's folder, with the segment that departs first as a model of its own.
+    """Write the drift beside the model, with a figure, and with the segment that departs first as a model of its own.
 
     Returns:
-        What was written: <run>/drift/<variant>.json, and <variant>-<layer>.onnx if a node departs.
+        What was written: drift/<file>/drift.json and drift.png, and <variant>-<layer>.onnx if a node departs. What an
+        earlier search for a drift of the same file left there is removed.
 
     Raises:
         CannotWrite: The folder is full or forbidden.
     """
     from edgefashion import runs
+    from edgefashion.files import locked
+    from edgefashion.report import plots
+    from edgefashion.report.drift_plot import drift_by_depth
     from edgefashion.verify.locate import save_segment
 
-    folder = artifact.path.parent / runs.DRIFT
-    written = [drift.save(folder / f"{drift.candidate.variant}.json")]
-    if drift.first is not None:
-        images = split.test.pixels[:_PICTURES]
-        written.append(save_segment(artifact, reference_of(artifact), images, drift.first, folder))
+    # By the file's name and not by the variant, which is what the file says of itself.
+    folder = artifact.path.parent / runs.DRIFT / artifact.path.stem
+    with locked(artifact.path.parent):
+        for old in folder.glob("*"):
+            old.unlink()
+        written = [
+            drift.save(folder / "drift.json"),
+            plots.save(drift_by_depth(drift), folder / "drift.png"),
+        ]
+        if drift.first is not None:
+            images = split.test.pixels[:_PICTURES]
+            written.append(save_segment(artifact, reference_of(artifact), images, drift.first, folder))
     return written

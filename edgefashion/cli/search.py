@@ -17,35 +17,46 @@ def run_search(
     seed: int = 0,
     provider: str = "cpu",
     max_error_ulps: float | None = None,
-) -> "list[WorstCases]":
-    """Search for each artifact's worst inputs, `budget_s` seconds each; after an interrupt the others have none.
+) -> "tuple[list[WorstCases], bool]":
+    """Search for each artifact's worst inputs, `budget_s` seconds each; and whether that was interrupted.
 
-    Raises:
-        NotAvailable: Nothing that an artifact comes from lies beside it.
+    An artifact beside which nothing lies that it comes from is left out with a note.
     """
     from edgefashion.cli import console
+    from edgefashion.errors import NotAvailable
     from edgefashion.records import SessionSpec
     from edgefashion.runtimes import default_runtime, resolve_provider
     from edgefashion.verify.search import find_worst, reference_for
 
-    results = []
-    for artifact in artifacts:
-        runtime = default_runtime(artifact)
-        found = find_worst(
-            artifact,
-            reference_for(artifact),
-            split,
-            budget_s=budget_s,
-            seed=seed,
-            spec=SessionSpec(runtime=runtime, provider=resolve_provider(runtime, provider)),
-            max_error_ulps=max_error_ulps,
-            note=console.note,
-        )
-        results.append(found)
-        if found.interrupted:
-            console.note("interrupted: what was found until now is kept")
-            break
-    return results
+    results: list[WorstCases] = []
+    interrupted = False
+    try:
+        for artifact in artifacts:
+            try:
+                reference = reference_for(artifact)
+            except NotAvailable as error:
+                console.note(f"no search for {artifact.path.name}: {error}")
+                continue
+            runtime = default_runtime(artifact)
+            found = find_worst(
+                artifact,
+                reference,
+                split,
+                budget_s=budget_s,
+                seed=seed,
+                spec=SessionSpec(runtime=runtime, provider=resolve_provider(runtime, provider)),
+                max_error_ulps=max_error_ulps,
+                note=console.note,
+            )
+            results.append(found)
+            if found.interrupted:
+                break
+    except KeyboardInterrupt:  # before the search of a model had found anything
+        interrupted = True
+    interrupted = interrupted or any(found.interrupted for found in results)
+    if interrupted:
+        console.note("interrupted: what was found until now is kept")
+    return results, interrupted
 
 
 def save_search(artifacts: "list[Artifact]", results: "list[WorstCases]", labels: list[str]) -> list[Path]:
@@ -56,12 +67,13 @@ def save_search(artifacts: "list[Artifact]", results: "list[WorstCases]", labels
     from edgefashion.report.worst_case_plot import worst_inputs
     from edgefashion.verify.search import keep_regressions
 
+    by_digest = {artifact.sha256: artifact for artifact in artifacts}
     pictures = []
-    for artifact, found in zip(artifacts, results, strict=False):  # fewer results after an interrupt
-        folder = artifact.path.parent
-        with locked(folder):
-            keep_regressions(folder, found)
-            path = folder / runs.PLOTS / f"worst_inputs-{artifact.manifest.variant}.png"
+    for found in results:
+        searched = by_digest[found.artifact.sha256].path
+        with locked(searched.parent):
+            keep_regressions(searched.parent, found)
+            path = searched.parent / runs.PLOTS / f"worst_inputs-{searched.stem}.png"
             pictures.append(plots.save(worst_inputs(found, labels), path))
     return pictures
 

@@ -29,13 +29,14 @@ def run_verification(
     from edgefashion import environment
     from edgefashion.cli import console
     from edgefashion.cli.search import recheck_all, run_search
-    from edgefashion.errors import BadInput
-    from edgefashion.records import SessionSpec, VerifyReport
+    from edgefashion.errors import BadInput, CheckFailed
+    from edgefashion.records import SessionSpec, VerifyReport, WorstCases
     from edgefashion.runtimes import default_runtime, resolve_provider
     from edgefashion.verify import Limits, ReferenceLogits, compare, default_limits, find_reference, override
 
     truths: dict[str, ReferenceLogits] = {}
     results = []
+    broken: list[str] = []
     for artifact in artifacts:
         if artifact.manifest.checkpoint_sha256 is None:
             raise BadInput(f"{artifact.path} is a checkpoint: expected a model exported from one")
@@ -50,47 +51,76 @@ def run_verification(
         spec = SessionSpec(runtime=runtime, provider=resolve_provider(runtime, provider))
         usual = default_limits(artifact.manifest.precision, len(truth.labels), golden=truth.golden)
         limits = override(usual, given or Limits())
-        results.append(compare(artifact, truth, split, spec=spec, limits=limits))
+        if truth.golden:
+            _refuse_limits_on_accuracy(limits)
+        try:
+            results.append(compare(artifact, truth, split, spec=spec, limits=limits))
+        except CheckFailed as error:  # the other models are verified all the same
+            broken.append(str(error))
     ulps = given.max_error_ulps if given else None
+    searches: list[WorstCases] = []
+    interrupted = False
+    if search_s is not None:
+        searches, interrupted = run_search(artifacts, split, budget_s=search_s, provider=provider, max_error_ulps=ulps)
     return VerifyReport(
         data=split.identity,
         results=results,
         environment=environment.describe(),
-        searches=run_search(artifacts, split, budget_s=search_s, provider=provider, max_error_ulps=ulps)
-        if search_s is not None
-        else [],
-        rechecks=recheck_all(artifacts, split, provider=provider, max_error_ulps=ulps),
+        searches=searches,
+        broken=broken,
+        interrupted=interrupted,
+        rechecks=[] if interrupted else recheck_all(artifacts, split, provider=provider, max_error_ulps=ulps),
     )
+
+
+def _refuse_limits_on_accuracy(limits: "Limits") -> None:
+    from edgefashion.errors import UsageError
+
+    of_accuracy = {
+        "--max-accuracy-drop": limits.max_accuracy_drop,
+        "--max-class-f1-drop": limits.max_class_f1_drop,
+        "--max-brier-rise": limits.max_brier_rise,
+        "--margin-share": limits.margin_share,
+    }
+    for option, limit in of_accuracy.items():
+        if limit is not None:
+            raise UsageError(
+                f"{option} cannot be checked on golden pictures, which are too few: "
+                "give --reference pytorch or stored, or leave it out"
+            )
 
 
 def save_verification(artifacts: "list[Artifact]", result: "VerifyReport") -> None:
     """Write verify.json and galleries of flips into the folder of each run, with the results of its own models.
 
-    A proof of the same models on more pictures is kept: a trial on the sample does not replace it.
+    A proof of the same models on more pictures is kept: a trial on the sample, or on golden pictures, does not
+    replace it.
     """
     import msgspec
 
     from edgefashion import report, runs
     from edgefashion.cli import console
-    from edgefashion.cli.search import save_search
     from edgefashion.files import locked
-
-    save_search(artifacts, result.searches, result.data.labels)
 
     for folder in dict.fromkeys(artifact.path.parent for artifact in artifacts):
         own = {artifact.sha256 for artifact in artifacts if artifact.path.parent == folder}
-        part = [parity for parity in result.results if parity.artifact.sha256 in own]
+        part = msgspec.structs.replace(
+            result,
+            results=[parity for parity in result.results if parity.artifact.sha256 in own],
+            searches=[found for found in result.searches if found.artifact.sha256 in own],
+            rechecks=[again for again in result.rechecks if again.artifact.sha256 in own],
+        )
         path = folder / runs.VERIFICATION
-        if _proves_more(path, own, result.data.test_images):
-            console.note(f"{path} keeps its proof on more pictures than these {result.data.test_images:,}")
+        if result.passed and _proves_more(path, part):
+            console.note(f"{path} keeps its proof on more pictures than these")
             continue
         with locked(folder):
-            own_result = msgspec.structs.replace(result, results=part)
-            own_result.save(path)
-            report.save_verification_plots(own_result, folder)
+            part.save(path)
+            report.save_verification_plots(part, folder)
 
 
-def _proves_more(path: Path, models: set[str], images: int) -> bool:
+def _proves_more(path: Path, now: "VerifyReport") -> bool:
+    """Whether what lies there was found on more pictures, for each of the models."""
     from edgefashion.errors import BadInput
     from edgefashion.records import VerifyReport
 
@@ -98,8 +128,8 @@ def _proves_more(path: Path, models: set[str], images: int) -> bool:
         before = VerifyReport.load(path)
     except BadInput:  # none there, or a damaged one: it proves nothing, and is replaced
         return False
-    proven = {parity.artifact.sha256 for parity in before.results}
-    return before.data.test_images > images and models <= proven
+    images = {parity.artifact.sha256: parity.images for parity in before.results}
+    return all(images.get(parity.artifact.sha256, 0) > parity.images for parity in now.results)
 
 
 def show_verification(result: "VerifyReport") -> None:

@@ -79,23 +79,19 @@ def verify(
     place of that default.
 
     Verifying a run writes its verify.json, and pictures of what flipped into plots/; files named one by one are only
-    reported on. What --search finds is kept in the run and answered again by every later verify; --locate writes
-    drift/. With --outputs or --save-golden nothing else is done: logits from a device are compared with what the
+    reported on. What --search finds is kept beside the model and answered again by every later verify; --locate writes
+    drift/ there. With --outputs or --save-golden nothing else is done: logits from a device are compared with what the
     artifact answered to its golden pictures, and where they differ the faults that explain it are ranked. Exit code
     1 if any check fails.
     """
     from edgefashion import runs
     from edgefashion.cli import console
+    from edgefashion.cli.search import save_search
     from edgefashion.cli.verification import run_verification, save_verification, show_verification
     from edgefashion.data import load_present
-    from edgefashion.errors import CheckFailed
+    from edgefashion.errors import CheckFailed, UsageError
     from edgefashion.verify import Limits
 
-    found = runs.resolve_artifacts(artifacts or [])
-    if outputs or save_golden:
-        on_device(found, outputs=outputs, save_golden=save_golden, as_json=as_json)
-        return
-    split = load_present(where, note=console.note)
     given = Limits(
         max_error_ulps=max_error_ulps,
         max_flips=max_flips,
@@ -105,17 +101,27 @@ def verify(
         max_brier_rise=max_brier_rise,
         margin_share=margin_share,
     )
+    found = runs.resolve_artifacts(artifacts or [])
+    if outputs or save_golden:
+        others = {"--search": search, "--locate": locate or None, "a limit": given if given != Limits() else None}
+        for name, value in others.items():
+            if value is not None:
+                raise UsageError(f"{name} has no meaning beside --outputs or --save-golden: give it in another call")
+        on_device(found, outputs=outputs, save_golden=save_golden, as_json=as_json)
+        return
+    split = load_present(where, note=console.note)
     result = run_verification(found, split, reference=reference, provider=provider, given=given, search_s=search)
     if as_json:
         console.show_json(result.to_json())
     else:
         show_verification(result)
+    save_search(found, result.searches, result.data.labels)
     if all(runs.is_folder(name) for name in artifacts or []):
         save_verification(found, result)
+    if result.interrupted:
+        raise KeyboardInterrupt
     if locate:
         locate_all(found, split, show=not as_json)
-    if any(each.interrupted for each in result.searches):
-        raise KeyboardInterrupt
     if not result.passed:
         raise CheckFailed(f"parity does not hold for {', '.join(result.failed)}")
 
@@ -144,9 +150,14 @@ def locate_all(found: "list[Artifact]", split: "Dataset", *, show: bool) -> None
     """Find where each artifact drifts, keep the evidence in its folder, and print the tables with `show`."""
     from edgefashion.cli import console
     from edgefashion.cli.locate import find_drift, save_drift, show_drift
+    from edgefashion.errors import EdgefashionError
 
     for artifact in found:
-        drift = find_drift(artifact, split)
+        try:
+            drift = find_drift(artifact, split)
+        except EdgefashionError as error:  # whether the model passes has been decided without it
+            console.note(f"{artifact.path.name} cannot be compared tensor by tensor: {error}")
+            continue
         if show:
             show_drift(drift)
         console.note(f"written: {', '.join(str(path) for path in save_drift(drift, artifact, split))}")

@@ -61,12 +61,15 @@ class VerifyReport(Document, frozen=True, kw_only=True):
     results: list[Parity]
     environment: Environment
     searches: list[WorstCases] = msgspec.field(default_factory=list)  # for worst inputs, one an artifact
+    broken: list[str] = msgspec.field(default_factory=list)  # models of which no figure could be had, and why
+    interrupted: bool = False  # a search was stopped before its time
     rechecks: list[Recheck] = msgspec.field(default_factory=list)  # of inputs that earlier searches kept
 
     @property
     def failed(self) -> list[str]:
         """Variants that did not pass, and by what they were judged."""
         return [
+            *self.broken,
             *(parity.artifact.variant for parity in self.results if not parity.passed),
             *(f"{found.artifact.variant} on its worst input" for found in self.searches if not found.passed),
             *(f"{again.artifact.variant} on a kept input" for again in self.rechecks if not again.passed),

@@ -88,6 +88,8 @@ class RegressionCase(Record, frozen=True):
     seed: int
     max_abs: float
     is_flip: bool
+    max_ulps: float
+    reference_margin: float
 
 
 class Regressions(Record, frozen=True):

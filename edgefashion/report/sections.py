@@ -13,6 +13,7 @@ from edgefashion.report.latency_grids import energy_grid, latency_grid, memory_g
 from edgefashion.report.operating_grids import operating_grids
 from edgefashion.report.profile_grids import ceilings_grid, operators_grid
 from edgefashion.report.words import data_notes, headline, variant_qualities
+from edgefashion.report.worst_case_grids import families_grid, rechecks_grid
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,14 @@ def _verified(report: VerifyReport, most_flips: int) -> Section:
         if parity.flips:
             details += [class_drops_grid(parity, parity.decisions)] if parity.decisions else []
             details.append(flips_grid(parity, report.data.labels, limit=most_flips))
-    grids = [parity_grid(report), *overview_grids(report), checks_grid(report)]
+    kept = [rechecks_grid(report.rechecks)] if report.rechecks else []
+    grids = [
+        parity_grid(report),
+        *overview_grids(report),
+        checks_grid(report),
+        *map(families_grid, report.searches),
+        *kept,
+    ]
     return Section("parity", "Parity", grids, pictures, folded=details)
 
 

@@ -1,6 +1,7 @@
 """What `verify` does beside verifying, and the commands around quantization."""
 
 import json
+import shutil
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,7 @@ def test_locate_and_search_leave_their_evidence_in_the_run(run: Any, own_run: Pa
     assert outcome.code == 0, outcome.err
     assert "no node departs" in outcome.out
     assert {"drift", "regressions.safetensors", "verify.json"} <= {path.name for path in own_run.iterdir()}
-    assert (own_run / "drift" / "fp32.json").is_file()
+    assert (own_run / "drift" / "fp32" / "drift.json").is_file()
     assert (own_run / "plots" / "worst_inputs-fp32.png").is_file()
     again = json.loads(run("verify", own_run, "--json").out)
     assert again["searches"] == []
@@ -71,6 +72,69 @@ def test_a_damaged_regression_file_stops_verify(run: Any, own_run: Path) -> None
     outcome = run("verify", own_run / "fp32.onnx")
     assert outcome.code == 4
     assert "regressions.safetensors" in outcome.error_lines[0]
+
+
+@pytest.mark.parametrize("more", [("--search", "1"), ("--locate",), ("--max-flips", "3")])
+def test_a_device_s_outputs_are_compared_alone(run: Any, tiny_run: Path, tmp_path: Path, more: tuple[str, ...]) -> None:
+    """Options that would be ignored are refused."""
+    outcome = run("verify", tiny_run / "fp32.onnx", "--save-golden", tmp_path / "golden.npz", *more)
+    assert outcome.code == 2
+    assert not (tmp_path / "golden.npz").exists()
+
+
+def test_golden_outputs_do_not_replace_a_proof_on_more_pictures(run: Any, own_run: Path) -> None:
+    """Ten pictures say nothing about accuracy: the file with all of them stays, and limits on accuracy are refused."""
+    lenient = ("--min-agreement", "0.5", "--max-accuracy-drop", "1", "--max-class-f1-drop", "1")
+    assert run("verify", own_run, *lenient, "--max-brier-rise", "2").code == 0
+    before = (own_run / "verify.json").read_bytes()
+    outcome = run("verify", own_run, "--reference", "golden")
+    assert outcome.code == 0, outcome.err
+    assert "keeps its proof" in outcome.err
+    assert before == (own_run / "verify.json").read_bytes()
+    outcome = run("verify", own_run, "--reference", "golden", "--max-brier-rise", "1")
+    assert outcome.code == 2
+    assert "--max-brier-rise cannot be checked on golden pictures" in outcome.err
+
+
+def test_each_run_keeps_what_is_its_own(run: Any, own_run: Path, tmp_path: Path) -> None:
+    """Two runs verified together: neither file holds the other's results or searches."""
+    for path in own_run.glob("*.onnx"):
+        if path.stem != "fp32":
+            path.unlink()
+    other = Path(shutil.copytree(own_run, tmp_path / "other"))
+    spoiled = (other / "checkpoint.safetensors").read_bytes()
+    assert run("export", other, "--opset", "19").code == 0
+    assert spoiled == (other / "checkpoint.safetensors").read_bytes()
+    assert run("verify", own_run, other, "--search", "0").code == 0
+    for folder in (own_run, other):
+        report = json.loads((folder / "verify.json").read_text())
+        assert [len(report["results"]), len(report["searches"])] == [1, 1]
+        assert report["results"][0]["artifact"]["sha256"] == report["searches"][0]["artifact"]["sha256"]
+
+
+def test_a_model_that_gives_no_number_hides_no_other(run: Any, own_run: Path) -> None:
+    """It fails, the others are verified, and --locate names the layer where the numbers end."""
+    import onnx
+    from onnx import numpy_helper
+
+    from edgefashion.artifact import open_artifact, stamp_onnx
+
+    for path in own_run.glob("int8-*.onnx"):
+        path.unlink()
+    fp32 = open_artifact(own_run / "fp32.onnx")
+    model = onnx.load_model_from_string(fp32.content)
+    weights = next(each for each in model.graph.initializer if "hidden.weight" in each.name)
+    values = numpy_helper.to_array(weights).copy()
+    values.flat[0] = np.nan
+    weights.CopyFrom(numpy_helper.from_array(values, weights.name))
+    (own_run / "fp32.onnx").write_bytes(stamp_onnx(model, fp32.manifest))
+    outcome = run("verify", own_run, "--locate")
+    assert outcome.code == 1
+    assert "not finite" in outcome.error_lines[0]
+    assert "fp16" in outcome.out
+    drift = json.loads((own_run / "drift" / "fp32" / "drift.json").read_text())
+    broken = [point for point in drift["points"] if point["own"]["not_finite"]]
+    assert broken[0]["layer"] == "hidden"
 
 
 def test_a_mixed_model_is_exported_within_the_drop(run: Any, own_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:

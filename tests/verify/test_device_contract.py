@@ -279,6 +279,12 @@ class TestNotNamed:
         shares = [each.unexplained for each in contract.hypotheses]
         assert sorted(shares) == shares
 
+    def test_a_buffer_that_nobody_wrote(self, device: Device) -> None:
+        """Outputs that are the same for every picture are called that, whatever comes nearest."""
+        contract = diagnose(device.artifact, np.zeros((10, 10), np.float32))
+        assert contract.conclusion == "none fits"
+        assert "the same for every picture" in contract.sentence
+
     def test_constant_outputs(self) -> None:
         """Outputs without any variance are explained by nothing."""
         logits = np.eye(10, dtype=np.float32)

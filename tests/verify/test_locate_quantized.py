@@ -248,9 +248,9 @@ def test_the_evidence_lies_in_the_run(damaged, own_run: Path, sample: Dataset) -
     artifact = open_artifact(own_run / "int8-static.onnx")
     drift = find_drift(artifact, sample)
     written = save_drift(drift, artifact, sample)
-    folder = own_run / "drift"
-    assert written == [folder / "int8-static.json", folder / "int8-static-features.1.conv.onnx"]
-    assert Drift.load(written[0]).first == replay(written[1])[0].point
+    folder = own_run / "drift" / "int8-static"
+    assert written == [folder / "drift.json", folder / "drift.png", folder / "int8-static-features.1.conv.onnx"]
+    assert Drift.load(written[0]).first == replay(written[2])[0].point
 
 
 def test_a_sound_model_leaves_no_segment(own_run: Path, sample: Dataset) -> None:
@@ -258,7 +258,11 @@ def test_a_sound_model_leaves_no_segment(own_run: Path, sample: Dataset) -> None
     artifact = open_artifact(own_run / "fp32.onnx")
     drift = find_drift(artifact, sample)
     assert drift.reference == "tiny/pytorch"
-    assert save_drift(drift, artifact, sample) == [own_run / "drift" / "fp32.json"]
+    folder = own_run / "drift" / "fp32"
+    folder.mkdir(parents=True)
+    (folder / "fp32-hidden.onnx").write_bytes(b"of a fault that was mended")
+    assert save_drift(drift, artifact, sample) == [folder / "drift.json", folder / "drift.png"]
+    assert not (folder / "fp32-hidden.onnx").exists()
     assert {row.tone for row in drift_grid(drift).rows} == {"plain"}
     assert drift_grid(drift).notes[0] == "no node departs: each error is of the size that rounding explains"
 

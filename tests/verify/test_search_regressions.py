@@ -92,7 +92,7 @@ def test_mended_cases_stay(found: WorstCases, fp32: Artifact, truth: Artifact, s
 
 
 def test_file_does_not_grow_for_ever(found: WorstCases, tmp_path: Path) -> None:
-    """Of one variant 32 cases are kept at most, those with the largest differences."""
+    """Of one variant 32 cases are kept at most: the largest differences, the most ulps, and the surest flip."""
     for number in range(6):
         levels = [
             msgspec.structs.replace(
@@ -104,7 +104,15 @@ def test_file_does_not_grow_for_ever(found: WorstCases, tmp_path: Path) -> None:
         keep_regressions(tmp_path, more)
     cases = load_regressions(tmp_path).cases
     assert len(cases) == 32
-    assert min(case.max_abs for case in cases) == 20
+    # One small difference stays for another reason: nothing was further off in units in the last place, or surer.
+    assert sum(case.max_abs < 20 for case in cases) <= 2
+    most = msgspec.structs.replace(
+        found.worst[0], max_abs=0.5, max_ulps=1e9, pixels=bytes([200]) * len(found.worst[0].pixels)
+    )
+    keep_regressions(tmp_path, msgspec.structs.replace(found, worst=[], surest_flip=None, largest_in_ulps=most))
+    cases = load_regressions(tmp_path).cases
+    assert len(cases) == 32
+    assert max(case.max_ulps for case in cases) == 1e9
 
 
 def test_damaged_file_is_refused(found: WorstCases, tmp_path: Path) -> None:

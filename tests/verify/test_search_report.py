@@ -74,7 +74,7 @@ def test_interrupt_and_breakdown_are_told(found: WorstCases) -> None:
 
 def test_rechecks_are_told(found: WorstCases) -> None:
     """Then and now stand side by side, with a verdict where there is a limit."""
-    case = RegressionCase("flat", "fp32", "a" * 64, None, 0, 5.0, is_flip=True)
+    case = RegressionCase("flat", "fp32", "a" * 64, None, 0, 5.0, is_flip=True, max_ulps=1.0, reference_margin=0.5)
     failed = Recheck(found.artifact, "somebody", [Rechecked(case, 6.0, is_flip=True)], found.checks)
     free = Recheck(found.artifact, "somebody", [Rechecked(case, 0.5, is_flip=False)], [])
     grid = rechecks_grid([failed, free])
@@ -89,7 +89,8 @@ def test_command_keeps_and_rechecks(own_run: Path, small: Dataset, capsys: pytes
     """Searching writes pictures and regression cases into the run, and the next verification answers them again."""
     artifacts = [open_artifact(own_run / f"{name}.onnx") for name in ("fp32", "int8-static")]
     assert command.recheck_all(artifacts, small) == []
-    results = command.run_search(artifacts, small, budget_s=0)
+    results, interrupted = command.run_search(artifacts, small, budget_s=0)
+    assert not interrupted
     pictures = command.save_search(artifacts, results, list(small.labels))
     assert [picture.name for picture in pictures] == ["worst_inputs-fp32.png", "worst_inputs-int8-static.png"]
     assert all(picture.read_bytes().startswith(b"\x89PNG") for picture in pictures)
@@ -108,10 +109,11 @@ def test_interrupted_command_keeps_the_first(
     own_run: Path, small: Dataset, found: WorstCases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After Ctrl-C no further artifact is searched, and what was found is kept."""
-    stopped = msgspec.structs.replace(found, interrupted=True)
+    stopped = msgspec.structs.replace(found, interrupted=True, artifact=open_artifact(own_run / "fp32.onnx").info)
     monkeypatch.setattr("edgefashion.verify.search.find_worst", lambda *_, **__: stopped)
     artifacts = [open_artifact(own_run / f"{name}.onnx") for name in ("fp32", "int8-static")]
-    results = command.run_search(artifacts, small, budget_s=60)
+    results, interrupted = command.run_search(artifacts, small, budget_s=60)
+    assert interrupted
     assert results == [stopped]
     assert len(command.save_search(artifacts, results, list(small.labels))) == 1
     assert len(load_regressions(own_run)) >= 8

@@ -73,6 +73,16 @@ def conclude(
     )
 
 
+def constant(outputs: Numbers) -> tuple[Conclusion, str] | None:
+    """The conclusion for outputs that are the same for every picture, as of a buffer that nobody wrote; else None."""
+    if np.ptp(outputs, axis=0).any():
+        return None
+    return "none fits", (
+        "none fits: the outputs are the same for every picture: "
+        "see that the device reads the picture it is given, and that the output buffer is written"
+    )
+
+
 def _ties(other: Hypothesis, best: Hypothesis) -> bool:
     """Whether nothing tells the two apart: eight bits cannot hold every difference between two faults."""
     return other.parameters == best.parameters and abs(other.unexplained - best.unexplained) < _SAME_SHARE

@@ -9,7 +9,7 @@ from edgefashion.artifact import Artifact
 from edgefashion.errors import BadInput, NotAvailable
 from edgefashion.records.contract import Contract, Hypothesis
 from edgefashion.runtimes import default_spec, open_session, run_all
-from edgefashion.verify.contract.conclusion import Conclusion, chance_of, conclude, unlikeness
+from edgefashion.verify.contract.conclusion import Conclusion, chance_of, conclude, constant, unlikeness
 from edgefashion.verify.contract.faults import Network, from_pictures, in_float16, rounds_otherwise
 from edgefashion.verify.contract.network import without_preprocessing
 from edgefashion.verify.contract.outputs import Outputs
@@ -57,6 +57,8 @@ def diagnose(artifact: Artifact, outputs: Outputs, *, source: str = "outputs") -
             unlike=unlikeness(outputs.astype(np.float64), golden.logits.astype(np.float64)),
             complete=not remarks,
         )
+        if conclusion != "explained":
+            conclusion, sentence = constant(outputs.astype(np.float64)) or (conclusion, sentence)
     return Contract(
         artifact=artifact.info,
         outputs=source,

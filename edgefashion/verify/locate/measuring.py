@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefashion.artifact import Artifact
+from edgefashion.errors import UsageError
 from edgefashion.records.drift import CutPoint, Deviation, Drift
 from edgefashion.runtimes import default_spec, open_session, run_all
 from edgefashion.verify.locate.cuts import Cut, is_of_file
@@ -36,6 +37,11 @@ def locate(candidate: Artifact, reference: Artifact, images: NDArray[np.uint8]) 
         NotAvailable: onnx or torch is not installed.
     """
     found = match(candidate, reference, images)
+    if len(found.cuts) == 1:
+        raise UsageError(
+            f"no tensor inside {candidate.path} has a counterpart: nodes are named after layers by "
+            "`edgefashion export`; export again"
+        )
     limit = limiter(found, candidate.manifest.precision)
     points: list[CutPoint] = []
     for cut in found.cuts:

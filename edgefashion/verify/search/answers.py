@@ -171,6 +171,6 @@ def reference_for(candidate: Artifact) -> Artifact:
         if candidate.manifest.checkpoint_sha256 in {found.sha256, found.manifest.checkpoint_sha256}:
             return found
     raise NotAvailable(
-        f"nothing to search against beside {candidate.path}: expected the {runs.CHECKPOINT} or the {runs.FLOAT} "
-        "that it comes from"
+        f"nothing to search against beside {candidate.path}: expected the {runs.CHECKPOINT} that it comes from, "
+        f"and torch (pip install 'edgefashion[train]'), or another {runs.FLOAT}"
     )

@@ -134,11 +134,18 @@ def _case(each: WorstInput, found: WorstCases) -> RegressionCase:
         seed=found.seed,
         max_abs=each.max_abs,
         is_flip=each.is_flip,
+        max_ulps=each.max_ulps,
+        reference_margin=each.reference_margin,
     )
 
 
 def _largest(kept: KeptCases, variant: str) -> list[int]:
-    """Everything of other variants, and of this one the largest differences."""
+    """Everything of other variants; of this one the surest flip, the most ulps, and the largest differences."""
     own = [index for index, case in enumerate(kept.cases) if case.variant == variant]
-    dropped = sorted(own, key=lambda index: kept.cases[index].max_abs)[: max(0, len(own) - _MOST_OF_A_VARIANT)]
+    records = {
+        max(own, key=lambda index: kept.cases[index].max_ulps),
+        max(own, key=lambda index: kept.cases[index].reference_margin if kept.cases[index].is_flip else -1.0),
+    }
+    others = sorted(set(own) - records, key=lambda index: kept.cases[index].max_abs)
+    dropped = others[: max(0, len(own) - _MOST_OF_A_VARIANT)]
     return [index for index in range(len(kept)) if index not in dropped]

@@ -68,6 +68,8 @@ def find_run(name: str | Path | None = None, *, root: Path = EXPORTED) -> Path:
                 return folder
         if places:
             raise BadInput(f"{places[0]} holds no {CHECKPOINT}: expected the folder of a finished run")
+        if Path(name).is_file():
+            raise BadInput(f"{name} is a file: expected the folder of a run, as {Path(name).parent}")
         raise BadInput(f"there is no run {str(name)!r}: expected a folder, or a name under {root}")
     finished = [path.parent for path in root.glob(f"*/{TRAINING}")]
     if not finished:
@@ -137,7 +139,8 @@ def resolve_artifacts(names: list[str]) -> list[Artifact]:
         if name is not None and (Path(name).is_file() or (Path(name).suffix and not is_folder(name))):
             found.append(open_artifact(Path(name)))
             continue
-        run = find_run(name)
+        # Models that were copied without their checkpoint are still models.
+        run = Path(name) if name is not None and any(Path(name).glob("*.onnx")) else find_run(name)
         exported = artifacts_in(run)
         if not exported:
             raise BadInput(f"{run} has no exported model: make one with `edgefashion export {run}`")

@@ -81,9 +81,10 @@ def families(artifacts: "list[Artifact]") -> "list[list[Artifact]]":
             raise BadInput(f"{artifact.path} is a checkpoint: expected a model exported from one")
         by_checkpoint.setdefault(artifact.manifest.checkpoint_sha256 or "", []).append(artifact)
     for family in by_checkpoint.values():
+        family.extend(_neighbours(family))
         family.sort(key=lambda artifact: artifact.manifest.precision != "float32")
         if family[0].manifest.precision != "float32":
-            raise UsageError(f"{family[0].path} has no float32 model beside it: name fp32.onnx of the same run too")
+            raise UsageError(f"{family[0].path} has no float32 model beside it: make one with `edgefashion export`")
         if len(family) > 1 and family[1].manifest.precision == "float32":
             raise UsageError(f"{family[0].path} and {family[1].path} are both float32: name one of them")
         if len(family) == 1:
@@ -91,6 +92,22 @@ def families(artifacts: "list[Artifact]") -> "list[list[Artifact]]":
                 f"{family[0].path} has no quantized model beside it: make one with `edgefashion export --quantize`"
             )
     return list(by_checkpoint.values())
+
+
+def _neighbours(family: "list[Artifact]") -> "list[Artifact]":
+    """What lies beside a lone model: the float32 one of a quantized one, the quantized ones of a float32 one."""
+    from edgefashion import runs
+
+    is_float = [artifact.manifest.precision == "float32" for artifact in family]
+    if any(is_float) and not all(is_float):
+        return []
+    first = family[0]
+    return [
+        each
+        for each in runs.artifacts_in(first.path.parent)
+        if each.manifest.checkpoint_sha256 == first.manifest.checkpoint_sha256
+        and (each.manifest.precision == "float32") != is_float[0]
+    ]
 
 
 def _explain(family: "list[Artifact]", *, rounds: int, batch: int, threads: int) -> "list[Explanation]":

@@ -61,6 +61,8 @@ def export(
     from edgefashion import runs
     from edgefashion.cli import console
     from edgefashion.data import load_present
+    from edgefashion.errors import UsageError
+    from edgefashion.export import OPSETS
     from edgefashion.quantize.settings import parse
     from edgefashion.verify import Limits
 
@@ -68,7 +70,13 @@ def export(
     limit = parse_share(max_drop, "--max-drop")
     schemes = scheme or (["dynamic"] if quantize and limit is None else [])
     for text in schemes:
-        parse(text)
+        if parse(text)[0] == "mixed" and not parse(text)[1].float_layers:
+            raise UsageError(
+                f"--scheme {text} leaves no layer in float32: give float_layers=NAME+NAME, by the names that "
+                "`edgefashion sensitivity` lists"
+            )
+    if opset is not None and opset not in OPSETS:
+        raise UsageError(f"--opset {opset} is not supported: expected {OPSETS.start} to {OPSETS.stop - 1}")
     folder = runs.find_run(run)
     split = load_present(where, note=console.note)
     given = Limits(min_agreement=min_agreement, max_accuracy_drop=max_accuracy_drop)

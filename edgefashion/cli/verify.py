@@ -1,5 +1,6 @@
 """`edgefashion verify`."""
 
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -101,9 +102,16 @@ def verify(
         max_brier_rise=max_brier_rise,
         margin_share=margin_share,
     )
+    if search is not None and not isfinite(search):
+        raise UsageError(f"--search {search}: expected a number of seconds with an end")
     found = runs.resolve_artifacts(artifacts or [])
     if outputs or save_golden:
-        others = {"--search": search, "--locate": locate or None, "a limit": given if given != Limits() else None}
+        others = {
+            "--json": (as_json and outputs is None) or None,
+            "--search": search,
+            "--locate": locate or None,
+            "a limit": given if given != Limits() else None,
+        }
         for name, value in others.items():
             if value is not None:
                 raise UsageError(f"{name} has no meaning beside --outputs or --save-golden: give it in another call")

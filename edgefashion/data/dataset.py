@@ -11,6 +11,7 @@ from edgefashion.data.idx import read_idx
 from edgefashion.errors import BadInput
 from edgefashion.files import sha256
 from edgefashion.records import DataIdentity, Preprocessing
+from edgefashion.records.artifact import JUDGED_BY_VALIDATION
 
 LABELS = (
     "T-shirt/top",
@@ -76,7 +77,7 @@ class Dataset:
     def for_choosing(self) -> "Dataset":
         """The same with the validation pictures in the test pictures' place: to try what is to be chosen."""
         identity = msgspec.structs.replace(
-            self.identity, name=f"{self.identity.name}, validation pictures", test_images=len(self.validation)
+            self.identity, name=f"{self.identity.name}{JUDGED_BY_VALIDATION}", test_images=len(self.validation)
         )
         return replace(self, identity=identity, test=self.validation)
 

@@ -3,6 +3,6 @@
 fp32, parity = export.to_onnx(checkpoint, split)
 """
 
-from edgefashion.export.onnx import DEFAULT_OPSET, to_onnx
+from edgefashion.export.onnx import DEFAULT_OPSET, OPSETS, to_onnx
 
-__all__ = ["DEFAULT_OPSET", "to_onnx"]
+__all__ = ["DEFAULT_OPSET", "OPSETS", "to_onnx"]

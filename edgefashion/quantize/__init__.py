@@ -106,5 +106,5 @@ def calibration_images(data: Dataset, count: int, seed: int) -> Images:
         UsageError: There are fewer training pictures than that.
     """
     if count > len(data.train):
-        raise UsageError(f"{count} calibration pictures were asked for: {data.identity.name} has {len(data.train)}")
+        raise UsageError(f"{count} calibration pictures were asked for: there are {len(data.train)} training pictures")
     return data.train.take(np.random.default_rng(seed).permutation(len(data.train))[:count])

@@ -13,6 +13,8 @@ from edgefashion.records.base import SCHEMA, Record
 from edgefashion.records.pictures import pack_pictures, unpack_pictures
 
 Setting = bool | int | float | str | list[int]
+# How the identity of data ends whose validation pictures stand in the place of its test pictures.
+JUDGED_BY_VALIDATION = ", validation pictures"
 Precision = Literal["float32", "float16", "int8"]
 
 
@@ -49,7 +51,8 @@ class DataIdentity(Record, frozen=True):
         """A warning that belongs beside every figure made with the bundled sample; empty otherwise."""
         if not self.is_sample:
             return ""
-        return f"bundled sample: {self.train_images:,} training and {self.test_images:,} test pictures only"
+        part = "validation" if self.name.endswith(JUDGED_BY_VALIDATION) else "test"
+        return f"bundled sample: {self.train_images:,} training and {self.test_images:,} {part} pictures only"
 
 
 class Architecture(Record, frozen=True):

@@ -88,8 +88,8 @@ class RegressionCase(Record, frozen=True):
     seed: int
     max_abs: float
     is_flip: bool
-    max_ulps: float
-    reference_margin: float
+    max_ulps: float = 0.0
+    reference_margin: float = 0.0
 
 
 class Regressions(Record, frozen=True):

@@ -2,8 +2,8 @@
 
 from matplotlib.figure import Figure
 
-from edgefashion.records import SensitivityReport
-from edgefashion.report.drawing import BLUE, GREY, ORANGE, new_figure, place_labels, shorten, styled
+from edgefashion.records import Assignment, SensitivityReport
+from edgefashion.report.drawing import BLUE, GREY, ORANGE, new_figure, place_labels, styled
 from edgefashion.report.words import data_notes
 
 _MARKER = 40.0  # square points
@@ -29,5 +29,13 @@ def assignment_front(report: SensitivityReport) -> Figure:
     axes.set_ylim(bottom=-0.05 * max(noise for _, noise in points))
     axes.grid()
     axes.margins(x=0.2, y=0.15)
-    place_labels(axes, points, [_MARKER] * len(points), [shorten(each.words) for each in report.assignments])
+    place_labels(axes, points, [_MARKER] * len(points), [_label(each) for each in report.assignments])
     return figure
+
+
+def _label(assignment: Assignment) -> str:
+    """How many layers are float32: which, the table says, as each assignment has those of the one before it."""
+    if not assignment.float_layers or not assignment.int8_layers:
+        return assignment.words
+    count = len(assignment.float_layers)
+    return f"{count} layer{'s' if count > 1 else ''} float32"

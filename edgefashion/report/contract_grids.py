@@ -6,6 +6,7 @@ from edgefashion.report.format import clean
 from edgefashion.report.grids import Grid, Row
 
 SHOWN = 10
+_MOST_FITTED = 2
 
 
 def contract_grid(contract: Contract, *, limit: int = SHOWN) -> Grid:
@@ -31,15 +32,17 @@ def _figures(contract: Contract) -> list[str]:
     failed = [check for check in contract.checks if not check.passed]
     limits = (f"{clean(each.name)} is {each.value:.3g}, must be {each.relation} {each.limit:.3g}" for each in failed)
     agreement, chance = fmt.percent(contract.agreement), fmt.probability(contract.chance)
+    right = f"{contract.correct} of {contract.images} answers right, which guessing reaches with probability {chance}"
     return [
         f"largest difference {fmt.small(contract.max_abs)}, agreement {agreement}",
-        f"{contract.correct} of {contract.images} answers right, which guessing reaches with probability {chance}",
+        f"{right}: golden pictures are the first of each class, not typical ones",
         *limits,
     ]
 
 
 def _row(hypothesis: Hypothesis) -> Row:
-    fitted = ", ".join(f"{clean(name)} {_number(value)}" for name, value in hypothesis.parameters.items())
+    shown = [f"{clean(name)} {_number(value)}" for name, value in hypothesis.parameters.items()]
+    fitted = ", ".join(shown) if len(shown) <= _MOST_FITTED else f"{len(shown)} places"
     cells = (
         str(hypothesis.rank),
         clean(hypothesis.fault),
@@ -53,4 +56,4 @@ def _row(hypothesis: Hypothesis) -> Row:
 
 
 def _number(value: float) -> str:
-    return (fmt.MINUS if value < 0 else "") + fmt.significant(abs(value))
+    return f"{value:g}" if value == int(value) else (fmt.MINUS if value < 0 else "") + fmt.significant(abs(value))

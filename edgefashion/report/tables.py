@@ -146,9 +146,10 @@ def flips_table(parity: Parity, labels: Sequence[str], limit: int = 10) -> Table
     return _table(flips_grid(parity, labels, limit=limit))
 
 
-def table(grid: Grid) -> Table:
-    """Any grid for a terminal."""
-    return _table(grid)
+def table(grid: Grid) -> Fitting:
+    """Any grid for a terminal: as it is, or with as many columns on top of each other as a narrow one needs."""
+    stacked = [_table(_piled(grid, height), leading=1) for height in range(2, len(grid.columns))]
+    return Fitting((_table(grid), *stacked))
 
 
 def _verdict(verdict: Verdict) -> Text:
@@ -157,6 +158,23 @@ def _verdict(verdict: Verdict) -> Text:
 
 def _fitting(grid: Grid, lines: Sequence[Sequence[Sequence[str]]]) -> Fitting:
     return Fitting((_table(grid), _table(_stacked(grid, lines), leading=1)))
+
+
+def _piled(grid: Grid, height: int) -> Grid:
+    """The first column, and the others in piles of `height`, each of words or of numbers alone."""
+    piles: list[list[int]] = [[0]]
+    for index in range(1, len(grid.columns)):
+        last = piles[-1]
+        fits = len(piles) > 1 and len(last) < height and (last[0] in grid.words) == (index in grid.words)
+        piles[-1:] = [[*last, index]] if fits else [last, [index]]
+
+    def pile(cells: Sequence[str]) -> tuple[str, ...]:
+        return tuple("\n".join(cells[index] for index in each) for each in piles)
+
+    words = frozenset(index for index, each in enumerate(piles) if each[0] in grid.words)
+    return replace(
+        grid, columns=pile(grid.columns), rows=tuple(Row(pile(row.cells), row.tone) for row in grid.rows), words=words
+    )
 
 
 def _stacked(grid: Grid, columns: Sequence[Sequence[Sequence[str]]]) -> Grid:

@@ -141,6 +141,11 @@ def _sentence(assignments: Sequence[Assignment], chosen: int | None, max_drop: f
     if any(each.int8_layers and _is_within(each) for each in assignments):
         better = "faster" if all(each.ratio for each in assignments) else "smaller"
         return f"everything stays float32: no assignment that loses less than {limit} on {pictures} is {better}"
+    if not _is_within(assignments[-1]):  # not even of the model itself, which loses nothing
+        return (
+            f"everything stays float32: {pictures} are too few to show of any model that it loses less than {limit}; "
+            "`edgefashion data` brings more, or --max-drop must be larger"
+        )
     return (
         f"everything stays float32: of no assignment could it be shown on {pictures} that it loses less than {limit}. "
         "Quantization-aware training (--scheme qat) may do better"

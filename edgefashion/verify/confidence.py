@@ -44,7 +44,7 @@ def calibration_error(confidences: Floats, is_right: NDArray[np.bool_], *, bins:
 
 
 def threshold_for(confidences: Floats, is_right: NDArray[np.bool_], *, max_risk: float) -> float | None:
-    """Lowest confidence from which on at most `max_risk` of the decisions are wrong; None if there is none.
+    """Confidence from which on at most `max_risk` of the decisions are wrong, as low as can be; None if there is none.
 
     The widest coverage at a given risk of Geifman & El-Yaniv 2017, "Selective classification for deep neural
     networks", as observed and without their bound on the true risk: the same pictures choose and judge.
@@ -55,7 +55,12 @@ def threshold_for(confidences: Floats, is_right: NDArray[np.bool_], *, max_risk:
     # Equal confidences are trusted together: a threshold lies behind the last of them.
     is_last = np.append(ordered[1:] != ordered[:-1], True)
     possible = np.flatnonzero(is_last & (risks <= max_risk))
-    return float(ordered[possible[-1]]) if len(possible) else None
+    if not len(possible):
+        return None
+    last = possible[-1]
+    # Halfway to the next lower confidence: at a picture's own, the last bit of its logits would decide about it.
+    following = ordered[last + 1] if last + 1 < len(ordered) else 0.0
+    return float((ordered[last] + following) / 2)
 
 
 def measure_confidence(

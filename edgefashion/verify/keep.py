@@ -37,9 +37,10 @@ def keep_if_proven(
     parity = compare(draft, reference, data, limits=limits)
     if not parity.passed:
         failed = next(check for check in parity.checks if not check.passed)
+        earlier = "; the earlier file of that name stays as it was" if path.exists() else ""
         raise CheckFailed(
             f"{path} was not kept: {failed.name} is {failed.value:.6g} and must be {failed.relation} "
-            f"{failed.limit:.6g} against {parity.reference}, on {parity.images:,} pictures"
+            f"{failed.limit:.6g} against {parity.reference}, on {parity.images:,} pictures{earlier}"
         )
     accuracy = parity.quality.accuracy if parity.quality else None
     proven = msgspec.structs.replace(

@@ -259,7 +259,7 @@ def test_a_trial_does_not_replace_a_larger_proof(run, tmp_path) -> None:
     before = (own / "verify.json").read_bytes()
     outcome = run("verify", own, "--reference", "golden")
     assert outcome.code == 0
-    assert "keeps its proof on more pictures than these 1,000" in outcome.err
+    assert "keeps its proof on more pictures than these" in outcome.err
     assert before == (own / "verify.json").read_bytes()
 
 

@@ -1,12 +1,14 @@
 """`edgefashion explain`."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from edgefashion.cli.explain import show_explanation
+from edgefashion.artifact import open_artifact
+from edgefashion.cli.explain import families, show_explanation
 from edgefashion.records import decode
 from edgefashion.records.explanation import ExplainReport
 
@@ -37,15 +39,27 @@ def test_explain_in_one_document_and_in_words(run: Runner, tiny_run: Path, capsy
     ("names", "code", "words"),
     [
         (["checkpoint.safetensors"], 4, "is a checkpoint"),
-        (["int8-static.onnx"], 2, "has no float32 model beside it"),
-        (["fp32.onnx"], 2, "has no quantized model beside it"),
+        (["alone/int8-static.onnx"], 2, "has no float32 model beside it"),
+        (["alone-too/fp32.onnx"], 2, "has no quantized model beside it"),
         (["fp32.onnx", "fp16.onnx", "--threads", "4096"], 2, "processors are usable"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(
-    run: Runner, tiny_run: Path, names: list[str], code: int, words: str
+    run: Runner, own_run: Path, names: list[str], code: int, words: str
 ) -> None:
     """Before anything is profiled."""
-    outcome = run("explain", *(tiny_run / name if "." in name else name for name in names))
+    for name in ("alone/int8-static.onnx", "alone-too/fp32.onnx"):
+        (own_run / name).parent.mkdir()
+        shutil.copy(own_run / Path(name).name, own_run / name)
+    outcome = run("explain", *(own_run / name if "." in name else name for name in names))
     assert (code, True) == (outcome.code, words in outcome.error_lines[0])
     assert "round" not in outcome.err
+
+
+def test_a_lone_model_finds_its_family(own_run: Path) -> None:
+    """The float32 model beside a quantized one, and the quantized ones beside a float32 one."""
+    fp32, static = (open_artifact(own_run / f"{name}.onnx") for name in ("fp32", "int8-static"))
+    assert [each.manifest.variant for each in families([static])[0]] == ["fp32", "int8-static"]
+    assert {"fp32", "fp16", "int8-dynamic", "int8-static"} == {
+        each.manifest.variant for each in families([fp32, fp32])[0]
+    }

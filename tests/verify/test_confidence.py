@@ -74,11 +74,22 @@ def test_calibration_by_definition(seed: int, count: int, bins: int) -> None:
 
 @given(seeds, st.integers(1, 40), st.sampled_from([0.0, 0.1, 0.3, 1.0]))
 def test_threshold_by_trying_all(seed: int, count: int, max_risk: float) -> None:
-    """The threshold is the lowest confidence that keeps to the risk, where equal confidences stay together."""
+    """The threshold lies halfway below the lowest confidence that keeps to the risk; equal ones stay together."""
     random = np.random.default_rng(seed)
     confidences, is_right = random.integers(0, 12, count) / 12, random.random(count) < 0.8
     kept = [each for each in np.unique(confidences) if (~is_right[confidences >= each]).mean() <= max_risk]
-    assert threshold_for(confidences, is_right, max_risk=max_risk) == (kept[0] if kept else None)
+    below = max((each for each in confidences if kept and each < kept[0]), default=0.0)
+    expected = (kept[0] + below) / 2 if kept else None
+    assert threshold_for(confidences, is_right, max_risk=max_risk) == expected
+
+
+def test_the_last_bit_moves_no_coverage() -> None:
+    """A model whose logits differ by rounding alone covers exactly what the reference covers."""
+    logits, labels = calibrated(2, 2_000)
+    shaken = logits + np.float32(1e-6) * np.random.default_rng(0).standard_normal(logits.shape).astype(np.float32)
+    for found in measure_confidence(shaken, logits, labels).coverages:
+        assert found.threshold is not None
+        assert (found.coverage, found.risk) == (found.reference_coverage, found.reference_risk)
 
 
 def test_coverage_by_hand() -> None:
@@ -87,7 +98,7 @@ def test_coverage_by_hand() -> None:
     candidate = np.log([[0.9, 0.1], [0.75, 0.25], [0.2, 0.8], [0.15, 0.85]]).astype(np.float32)
     labels = np.array([0, 0, 0, 0], dtype=np.uint8)
     (found,) = measure_confidence(candidate, reference, labels, max_risks=[0.0]).coverages
-    assert found.threshold == pytest.approx(0.7)
+    assert found.threshold == pytest.approx((0.7 + 0.6) / 2)
     assert (found.reference_coverage, found.reference_risk) == (0.75, 0.0)
     assert (found.coverage, found.risk) == (1.0, 0.5)
 

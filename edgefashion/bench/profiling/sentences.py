@@ -35,7 +35,7 @@ def advise(found: Explanation) -> list[str]:
     advice = [each.advice for each in found.slow_kernels if _counts_here(each, found)]
     advice += [
         f"leave {each.layer} in float32 (mixed precision): int8 takes {duration(each.difference_s)} longer there"
-        for each in _largest(found, sign=1)
+        for each in (_largest(found, sign=1) if _decided(found) else [])
         if each.arithmetic == "int8" and each.layer not in known and _is_large(each.difference_s, found)
     ]
     if found.behind_casts and found.speed != "faster":

@@ -74,6 +74,16 @@ def permuted(logits: Numbers, outputs: Numbers) -> Reading:
     return Reading(logits[:, order], parameters=moved)
 
 
+def reordered(logits: Numbers, outputs: Numbers) -> Reading:
+    """The rows in the order that explains the outputs best."""
+    from scipy.optimize import linear_sum_assignment
+
+    squares = ((outputs[:, None, :] - logits[None, :, :]) ** 2).sum(axis=2)  # [row of outputs, picture]
+    order = linear_sum_assignment(squares)[1]
+    moved = {f"row {row} holds picture": float(held) for row, held in enumerate(order) if row != held}
+    return Reading(logits[order], parameters=moved)
+
+
 def rescaled(logits: Numbers, outputs: Numbers) -> Reading:
     """One factor and one summand for all logits, by least squares."""
     factor, summand = np.polyfit(logits.ravel(), outputs.ravel(), 1)
@@ -88,6 +98,7 @@ READOUTS = (
     Readout("log-softmax already applied", "take the logits, before the log-softmax", log_softmax),
     Readout("sigmoid already applied", "take the logits, before the sigmoid", sigmoid),
     Readout("labels permuted", "put the columns into the order of the artifact's labels", permuted, smooth=False),
+    Readout("pictures in another order", "answer the golden pictures in their order", reordered, smooth=False),
     Readout(
         "outputs scaled", "dequantize the outputs, or leave the temperature out: see the fit", rescaled, smooth=False
     ),

@@ -57,7 +57,10 @@ def load_regressions(run: Path) -> KeptCases:
     path = run / runs.REGRESSIONS
     if not path.exists():
         return KeptCases(np.empty((0, 0, 0), np.uint8), [])
-    arrays, record = tensors.read(path, _KEY, Regressions)
+    try:
+        arrays, record = tensors.read(path, _KEY, Regressions)
+    except BadInput as error:
+        raise BadInput(f"{error}; without it, `edgefashion verify --search` starts anew") from None
     pixels = arrays.get(_PIXELS)
     if pixels is None or pixels.dtype != np.uint8 or pixels.ndim != _DIMENSIONS or len(pixels) != len(record.cases):
         raise BadInput(f"{path} does not hold one uint8 picture for each of its {len(record.cases)} cases")

@@ -50,9 +50,9 @@ def export(
 
     The model takes uint8 pictures and gives logits; the normalization is in the graph. Dynamic quantization needs
     no calibration but runs convolutions slowly on x86; static is calibrated on training pictures and is the one
-    to ship; qat trains on with rounding in the loop; qoperator is what C exporters read; weight-only
-    saves bytes alone. --max-drop searches for the fastest choice of int8 layers that provably loses no more than
-    that, and says what it cost. A model that does not agree with PyTorch on the test pictures is not kept, and the
+    to ship; qat trains on with rounding in the loop; qoperator is what C exporters read; weight-only saves bytes
+    alone. --max-drop searches for a choice of int8 layers that provably loses no more than that, says what it cost,
+    and writes sensitivity.json. A model that does not agree with PyTorch on the test pictures is not kept, and the
     exit code is 1.
     """
     from edgefashion.environment import require

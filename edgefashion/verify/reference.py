@@ -80,7 +80,10 @@ def find_reference(artifact: Artifact, data: Dataset, choice: str = "auto") -> R
     if choice == "golden":
         return golden_reference(artifact)
     if Path(choice).suffix:
-        return from_artifact(open_artifact(Path(choice)), data)
+        other = open_artifact(Path(choice))
+        if other.sha256 == artifact.sha256:
+            raise UsageError(f"{artifact.path} would be compared with itself: give another --reference")
+        return from_artifact(other, data)
     raise UsageError(unknown("reference", choice, KINDS) + ", or the path of an artifact")
 
 

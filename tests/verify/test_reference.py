@@ -157,3 +157,10 @@ def test_artifact_without_golden_outputs(fp32: Artifact, sample: Dataset) -> Non
     bare = dataclasses.replace(fp32, manifest=msgspec.structs.replace(fp32.manifest, golden=None))
     with pytest.raises(NotAvailable, match="carries no golden outputs: give --reference"):
         find_reference(bare, sample, "golden")
+
+
+def test_a_model_is_no_reference_of_its_own(own_run: Path, sample: Dataset) -> None:
+    """What agrees with itself proves nothing, under whatever name the file lies there."""
+    copy = Path(shutil.copy(own_run / "fp32.onnx", own_run / "copy.onnx"))
+    with pytest.raises(UsageError, match="compared with itself"):
+        find_reference(open_artifact(own_run / "fp32.onnx"), sample, str(copy))

@@ -42,8 +42,8 @@ def shell(command: str, place: Path) -> None:
         text=True,
         check=False,
     )
-    # Half a second may be too little for a gate to decide; it must not find a model worse than itself.
-    expected = {0, 3} if "--baseline" in arguments else {0}
+    # Half a second, or a noisy machine, may be too little for a gate to decide; it must not find what is not there.
+    expected = {0, 3} if {"--baseline", "selftest"} & set(arguments) else {0}
     assert done.returncode in expected, f"{command}\n{done.stdout}\n{done.stderr}"
 
 

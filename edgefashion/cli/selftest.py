@@ -54,4 +54,5 @@ def selftest(
         raise Inconclusive(f"undecided: {'; '.join(report.undecided)}: try again on a quieter machine")
     left_out = f", {len(report.not_applicable)} not applicable" if report.not_applicable else ""
     caught = len(report.faults) - len(report.not_applicable)
-    console.note(f"{caught} faults caught{left_out}; no alarm in {repetitions} repetitions on sound models")
+    times = f"{repetitions} repetition{'' if repetitions == 1 else 's'}"
+    console.note(f"{caught} faults caught{left_out}; no alarm in {times} on sound models")

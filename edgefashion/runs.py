@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from edgefashion.artifact import AnyModel, Artifact, is_python_call, open_artifact, open_model
+from edgefashion.artifact import Artifact, open_artifact
 from edgefashion.errors import BadInput, UsageError
+from edgefashion.subjects import AnyModel, is_python_call, open_model
 
 EXPORTED = Path("exported")
 

@@ -15,17 +15,15 @@ from hypothesis import strategies as st
 from edgefashion import artifact, tensors
 from edgefashion.artifact import (
     MANIFEST_KEY,
-    ForeignModel,
-    PythonCall,
     from_content,
-    is_python_call,
     open_artifact,
-    open_model,
     stamp_checkpoint,
 )
 from edgefashion.errors import BadInput, UsageError
 from edgefashion.files import SEAL_KEY, UNSEALED, seal, sha256
+from edgefashion.protobuf import fields, messages, varint
 from edgefashion.records import Manifest, Reference
+from edgefashion.subjects import ForeignModel, PythonCall, is_python_call, open_model
 
 SEAL_MARK = b'"edgefashion.sha256": "' + UNSEALED.encode() + b'"'
 COMMITTED = Path(__file__).parents[1] / "exported" / "seed-reference" / "fp32.onnx"
@@ -148,16 +146,28 @@ def test_a_truncated_artifact_is_no_foreign_model(tmp_path: Path) -> None:
     Only a cut exactly before the metadata leaves a whole model: it is one, and says nothing about itself.
     """
     content, path = COMMITTED.read_bytes(), tmp_path / "cut.onnx"
-    fields = list(artifact._fields(content, 0, len(content)))
-    graph_ends = next(end for number, _, end in fields if number == artifact._GRAPH)
+    found = list(fields(content))
+    graph = next(messages(found, 7))
+    graph_ends = content.index(graph) + len(graph)
     metadata = content.index(MANIFEST_KEY.encode())
+    entry = next(messages(found, 14))
+    entry_begins = content.index(entry) - 1 - len(length_of(entry))
     passed = []
     for length in (*range(0, graph_ends, 997), *range(graph_ends - 20, metadata + 40), len(content) - 1):
         path.write_bytes(content[:length])
         with contextlib.suppress(BadInput):
             open_model(path)
             passed.append(length)
-    assert [max(end for number, _, end in fields if number != artifact._METADATA_PROPS)] == passed
+    assert [entry_begins] == passed
+
+
+def length_of(message: bytes) -> bytes:
+    """The varint that stands between a message's tag and its content."""
+    rest, groups = len(message), []
+    while rest:
+        groups.append(rest & 0x7F | 0x80)
+        rest >>= 7
+    return bytes((*groups[:-1], groups[-1] & 0x7F))
 
 
 @pytest.mark.parametrize(
@@ -247,7 +257,7 @@ def test_deep_header_is_refused() -> None:
 def test_endless_varint_is_refused() -> None:
     """A varint ends after ten bytes (protobuf.dev): a longer one costs no quadratic time, it is refused."""
     with pytest.raises(ValueError, match="varint"):
-        artifact._varint(b"\x80" * 64 + b"\x01", 0)
+        varint(b"\x80" * 64 + b"\x01", 0)
 
 
 @pytest.mark.parametrize("name", ["fp32.onnx", "int8-static.onnx", "checkpoint.safetensors"])

@@ -7,9 +7,10 @@ import msgspec
 import pytest
 
 from edgefashion import runs
-from edgefashion.artifact import ForeignModel, stamp_checkpoint
+from edgefashion.artifact import stamp_checkpoint
 from edgefashion.errors import BadInput, UsageError
 from edgefashion.records import Manifest
+from edgefashion.subjects import ForeignModel
 
 
 @pytest.fixture(autouse=True)

@@ -24,8 +24,8 @@ One line goes through the files: request → plan → truth → schedule → ana
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgefashion.artifact import PythonCall
 from edgefashion.bench.request import Request
+from edgefashion.subjects import PythonCall
 
 if TYPE_CHECKING:
     from edgefashion.bench.suite import Progress

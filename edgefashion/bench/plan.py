@@ -9,7 +9,6 @@ from typing import Literal
 
 import msgspec
 
-from edgefashion.artifact import open_model
 from edgefashion.bench.request import Request, Subject
 from edgefashion.bench.scenarios import BATCH, CLOSED, period_s, sort_out
 from edgefashion.environment import usable_cpus
@@ -17,6 +16,7 @@ from edgefashion.errors import UsageError
 from edgefashion.records import ArtifactInfo, Cell, Plan, Role, SessionSpec
 from edgefashion.registry import unknown
 from edgefashion.runtimes import RUNTIMES, is_installed, load_runtime, resolve_provider, runtimes_for
+from edgefashion.subjects import open_model
 
 NULL_MODEL = Path(__file__).parent / "null.onnx"
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from edgefashion.artifact import AnyModel
+    from edgefashion.subjects import AnyModel
 
 Subject: TypeAlias = "AnyModel"
 

@@ -10,7 +10,6 @@ import msgspec
 import numpy as np
 
 from edgefashion import environment
-from edgefashion.artifact import open_model
 from edgefashion.bench.afterwards import Bench, check_request, measure_afterwards
 from edgefashion.bench.analyse import Medians, comparisons, launches_of
 from edgefashion.bench.gate import Pair, judge
@@ -32,6 +31,7 @@ from edgefashion.bench.truth import Key, Truth, find_truths, key
 from edgefashion.bench.verdict import warnings_about
 from edgefashion.data import Dataset
 from edgefashion.records import BenchReport, Cell, Gate, Plan
+from edgefashion.subjects import open_model
 
 _SHORTEST_TIMEOUT_S, _LONGEST_TIMEOUT_S = 60.0, 120.0
 

@@ -1,6 +1,6 @@
 """`edgefashion verify`."""
 
-from math import isfinite
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +11,7 @@ from edgefashion.cli.options import ArtifactsArgument, DataOption, JsonOption, M
 if TYPE_CHECKING:
     from edgefashion.artifact import Artifact
     from edgefashion.data import Dataset
+    from edgefashion.errors import EdgefashionError
 
 
 def verify(
@@ -50,7 +51,9 @@ def verify(
     ] = None,
     search: Annotated[
         float | None,
-        typer.Option(metavar="SECONDS", min=0, help="Search that long, each model, for the worst input, and keep it."),
+        typer.Option(
+            metavar="SECONDS", min=0, max=86_400, help="Search that long, each model, for the worst input, and keep it."
+        ),
     ] = None,
     locate: Annotated[
         bool, typer.Option("--locate", help="Compare tensors inside, and name the first node that departs.")
@@ -90,7 +93,7 @@ def verify(
     from edgefashion.cli.search import save_search
     from edgefashion.cli.verification import run_verification, save_verification, show_verification
     from edgefashion.data import load_present
-    from edgefashion.errors import CheckFailed, UsageError
+    from edgefashion.errors import CheckFailed, NotAvailable
     from edgefashion.verify import Limits
 
     given = Limits(
@@ -102,20 +105,15 @@ def verify(
         max_brier_rise=max_brier_rise,
         margin_share=margin_share,
     )
-    if search is not None and not isfinite(search):
-        raise UsageError(f"--search {search}: expected a number of seconds with an end")
     found = runs.resolve_artifacts(artifacts or [])
     if outputs or save_golden:
-        others = {
-            "--json": (as_json and outputs is None) or None,
-            "--search": search,
-            "--locate": locate or None,
-            "a limit": given if given != Limits() else None,
+        beside = {
+            "--json": as_json and outputs is None,
+            "--search": search is not None,
+            "--locate": locate,
+            "a limit": given != Limits(),
         }
-        for name, value in others.items():
-            if value is not None:
-                raise UsageError(f"{name} has no meaning beside --outputs or --save-golden: give it in another call")
-        on_device(found, outputs=outputs, save_golden=save_golden, as_json=as_json)
+        on_device(found, outputs=outputs, save_golden=save_golden, as_json=as_json, beside=beside)
         return
     split = load_present(where, note=console.note)
     result = run_verification(found, split, reference=reference, provider=provider, given=given, search_s=search)
@@ -128,22 +126,35 @@ def verify(
         save_verification(found, result)
     if result.interrupted:
         raise KeyboardInterrupt
-    if locate:
-        locate_all(found, split, show=not as_json)
+    unlocated = locate_all(found, split, show=not as_json) if locate else None
     if not result.passed:
         raise CheckFailed(f"parity does not hold for {', '.join(result.failed)}")
+    if unlocated:
+        raise unlocated
+    if search is not None and not result.searches:
+        raise NotAvailable("nothing was searched: no model has beside it what it comes from and can be run here")
 
 
-def on_device(found: "list[Artifact]", *, outputs: Path | None, save_golden: Path | None, as_json: bool) -> None:
+def on_device(
+    found: "list[Artifact]",
+    *,
+    outputs: Path | None,
+    save_golden: Path | None,
+    as_json: bool,
+    beside: Mapping[str, bool],
+) -> None:
     """Write the golden pictures of one artifact, or compare what was computed on them.
 
     Raises:
-        UsageError: More than one artifact was named.
+        UsageError: More than one artifact was named, or an option `beside` was given that would be ignored.
         CheckFailed: The outputs differ.
     """
     from edgefashion.cli import contract
     from edgefashion.errors import UsageError
 
+    for name, is_given in beside.items():
+        if is_given:
+            raise UsageError(f"{name} has no meaning beside --outputs or --save-golden: give it in another call")
     if len(found) != 1:
         raise UsageError(
             f"golden pictures are one artifact's: name one of {', '.join(str(each.path) for each in found)}"
@@ -154,18 +165,26 @@ def on_device(found: "list[Artifact]", *, outputs: Path | None, save_golden: Pat
         contract.run_contract(found[0], outputs, as_json=as_json)
 
 
-def locate_all(found: "list[Artifact]", split: "Dataset", *, show: bool) -> None:
-    """Find where each artifact drifts, keep the evidence in its folder, and print the tables with `show`."""
+def locate_all(found: "list[Artifact]", split: "Dataset", *, show: bool) -> "EdgefashionError | None":
+    """Find where each artifact drifts, keep the evidence in its folder, and print the tables with `show`.
+
+    Returns:
+        The first reason why a model could not be compared tensor by tensor. The others were, and whether the model
+        passes has been decided without it.
+    """
     from edgefashion.cli import console
     from edgefashion.cli.locate import find_drift, save_drift, show_drift
     from edgefashion.errors import EdgefashionError
 
+    first: EdgefashionError | None = None
     for artifact in found:
         try:
             drift = find_drift(artifact, split)
-        except EdgefashionError as error:  # whether the model passes has been decided without it
+        except EdgefashionError as error:
             console.note(f"{artifact.path.name} cannot be compared tensor by tensor: {error}")
+            first = first or error
             continue
         if show:
             show_drift(drift)
         console.note(f"written: {', '.join(str(path) for path in save_drift(drift, artifact, split))}")
+    return first

@@ -10,10 +10,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefashion.artifact import Model, PythonCall
+from edgefashion.artifact import Model
 from edgefashion.errors import BadInput
 from edgefashion.records import Placement, SessionSpec, TensorSpec
 from edgefashion.runtimes import Availability, require_provider
+from edgefashion.subjects import PythonCall
 
 PACKAGE = "numpy"  # what it answers is compared as an array
 FORMATS = ("python",)

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from edgefashion.artifact import Artifact, open_artifact, open_model
+from edgefashion.artifact import Artifact, open_artifact
 from edgefashion.bench import analyse
 from edgefashion.bench.process.worker import Job
 from edgefashion.data import Dataset
@@ -28,6 +28,7 @@ from edgefashion.records import (
     SessionSpec,
 )
 from edgefashion.runtimes import default_spec, open_session
+from edgefashion.subjects import open_model
 
 LaunchMaker = Callable[..., Launch]
 

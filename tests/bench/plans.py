@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 
-from edgefashion.artifact import AnyModel, Artifact
+from edgefashion.artifact import Artifact
 from edgefashion.bench import Request
 from edgefashion.bench.plan import make_plan
 from edgefashion.records import Plan
+from edgefashion.subjects import AnyModel
 
 ArtifactMaker = Callable[..., Artifact]
 

@@ -10,13 +10,14 @@ import pytest
 from plans import planned
 
 from edgefashion import runs
-from edgefashion.artifact import Artifact, ForeignModel, from_content
+from edgefashion.artifact import Artifact, from_content
 from edgefashion.bench import Request
 from edgefashion.bench.gate.baseline import find_baseline, pairs_of, stored_pairs
 from edgefashion.bench.plan import make_plan
 from edgefashion.bench.truth import Truth, key
 from edgefashion.errors import BadInput
 from edgefashion.records import BenchReport, Cell, HostLoad, Launch, Noise, Plan, TrainingReport
+from edgefashion.subjects import ForeignModel
 
 LABELS = np.array([0, 1, 2, 3], np.uint8)
 

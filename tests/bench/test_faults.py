@@ -11,7 +11,6 @@ import pytest
 
 import edgefashion
 from edgefashion import bench
-from edgefashion.artifact import open_model
 from edgefashion.bench import Request, suite
 from edgefashion.bench.plan import NULL_MODEL
 from edgefashion.bench.process import launch
@@ -19,6 +18,7 @@ from edgefashion.bench.process.launch import Worker, WorkerFailed
 from edgefashion.bench.process.worker import Job
 from edgefashion.environment import usable_cpus
 from edgefashion.records import BenchReport, SessionSpec
+from edgefashion.subjects import open_model
 
 FAKES = Path(__file__).parent / "fakes"
 FAULTY = ("fake-crash", "fake-escape", "fake-greed", "fake-hang", "fake-lie")

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgefashion.artifact import open_model
 from edgefashion.bench.inputs import INPUTS, draw_pictures, made_for
 from edgefashion.errors import BadInput, UsageError
 from edgefashion.records import TensorSpec
 from edgefashion.runtimes import default_spec, open_session
+from edgefashion.subjects import open_model
 
 BYTES = ("uint8", "int8")
 FLAGS = ("bool", "int16", "uint16", "int32", "uint32", "int64", "uint64")

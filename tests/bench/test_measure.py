@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edgefashion import bench
-from edgefashion.artifact import Artifact, open_artifact, open_model
+from edgefashion.artifact import Artifact, open_artifact
 from edgefashion.bench import Request, analyse, suite
 from edgefashion.bench.analyse import Medians
 from edgefashion.bench.plan import NULL_MODEL, cores_for, make_plan
@@ -17,6 +17,7 @@ from edgefashion.bench.process import launch
 from edgefashion.data import Dataset
 from edgefashion.errors import BadInput, NotAvailable, UsageError
 from edgefashion.records import BenchReport, CellResult, Plan
+from edgefashion.subjects import open_model
 
 COMMITTED = Path(__file__).parents[2] / "exported" / "seed-reference"
 BRIEFLY_S = 0.1  # two generations run whatever the budget

@@ -6,10 +6,11 @@ import msgspec
 import pytest
 from plans import ArtifactMaker, labels, planned
 
-from edgefashion.artifact import Artifact, ForeignModel
+from edgefashion.artifact import Artifact
 from edgefashion.bench.plan import cores_for, estimate_s
 from edgefashion.environment import usable_cpus
 from edgefashion.errors import NotAvailable, UsageError
+from edgefashion.subjects import ForeignModel
 
 
 @pytest.fixture

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from plans import ArtifactMaker, labels, planned
 
-from edgefashion.artifact import Artifact, ForeignModel
+from edgefashion.artifact import Artifact
 from edgefashion.errors import UsageError
+from edgefashion.subjects import ForeignModel
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from test_bottleneck import operator_of, profile_of
 
-from edgefashion.artifact import open_model
 from edgefashion.bench.profiling import child as profile_worker
 from edgefashion.bench.profiling import native
 from edgefashion.bench.profiling import profile as profiling
@@ -22,6 +21,7 @@ from edgefashion.environment import usable_cpus
 from edgefashion.errors import CheckFailed
 from edgefashion.records import Profile
 from edgefashion.runtimes import default_spec
+from edgefashion.subjects import open_model
 
 LAYERS = ["features.0.conv", "features.1.conv", "features.2.conv", "hidden", "classify"]
 # Two for each product on the picture: an image of 28, 14 and 7 pixels a side under a window of 3.

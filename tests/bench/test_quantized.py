@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from test_bottleneck import INFO, operator_of, profile_of
 
-from edgefashion.artifact import open_model
 from edgefashion.bench.profiling import rounds as by_turns
 from edgefashion.bench.profiling.onnx_graph import read_graph
 from edgefashion.bench.profiling.quantized import explain_quantized
@@ -21,6 +20,7 @@ from edgefashion.errors import BadInput
 from edgefashion.records import Operator, Profile
 from edgefashion.records.explanation import Explanation, Structure
 from edgefashion.runtimes import default_spec
+from edgefashion.subjects import open_model
 
 INT8 = msgspec.structs.replace(INFO, variant="int8", precision="int8", scheme="static")
 FP16 = msgspec.structs.replace(INFO, variant="fp16", precision="float16", scheme="float16")

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from edgefashion.bench.process import launch
-from edgefashion.cli.bench import parse_options
+from edgefashion.cli.subjects import parse_options
 from edgefashion.errors import UsageError
 from edgefashion.records import BenchReport, Failure, Gate, GateVerdict
 

@@ -66,6 +66,18 @@ def test_locate_and_search_leave_their_evidence_in_the_run(run: Any, own_run: Pa
     assert recheck["cases"]
 
 
+@pytest.mark.parametrize(("option", "code"), [(("--locate",), 4), (("--search", "0"), 5)])
+def test_what_was_asked_for_and_could_not_be_done_is_no_success(
+    run: Any, tiny_run: Path, tmp_path: Path, option: tuple[str, ...], code: int
+) -> None:
+    """A model alone is verified by its golden outputs; without what it comes from there is nothing else to compare."""
+    alone = Path(shutil.copy(tiny_run / "int8-static.onnx", tmp_path / "alone.onnx"))
+    outcome = run("verify", alone, *option)
+    assert outcome.code == code
+    assert "PASS" in outcome.out
+    assert run("verify", alone).code == 0
+
+
 def test_a_damaged_regression_file_stops_verify(run: Any, own_run: Path) -> None:
     """What an earlier search kept is not silently forgotten."""
     (own_run / "regressions.safetensors").write_bytes(b"not a file of tensors")

@@ -8,10 +8,10 @@ import pytest
 
 onnx = pytest.importorskip("onnx")
 
-from edgefashion.artifact import ForeignModel  # noqa: E402 - after the skip
 from edgefashion.errors import BadInput  # noqa: E402
 from edgefashion.records import TensorSpec  # noqa: E402
 from edgefashion.runtimes import default_spec, open_session  # noqa: E402
+from edgefashion.subjects import ForeignModel  # noqa: E402 - after the skip
 
 
 def foreign(shape: list[int | str], element: int, nodes: list[Any], outputs: list[Any]) -> ForeignModel:

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefashion import runs
-from edgefashion.artifact import open_model
 from edgefashion.bench.analyse import Medians, launch_medians, shared
 from edgefashion.bench.gate import Answers, Pair
 from edgefashion.bench.plan import is_same_setting
@@ -15,6 +14,7 @@ from edgefashion.bench.request import Subject
 from edgefashion.bench.truth import Key, Truth, key
 from edgefashion.files import read_bounded, sha256
 from edgefashion.records import BenchReport, Plan
+from edgefashion.subjects import open_model
 
 
 def find_baseline(name: str) -> list[Subject] | BenchReport:

@@ -90,9 +90,9 @@ def main() -> None:
 def _open(job: Job) -> None:
     if job.memory_limit_bytes is not None:
         isolation.limit_memory(job.memory_limit_bytes)
-    from edgefashion.artifact import open_model
     from edgefashion.bench.inputs import made_for
     from edgefashion.runtimes import open_session
+    from edgefashion.subjects import open_model
 
     with open_session(open_model(Path(job.artifact)), job.session) as session:
         made_for(session, batch=job.batch, seed=job.seed, count=1)

@@ -115,9 +115,9 @@ def prepare(job: Job, entered_ns: int) -> tuple[Calls, Ready]:
         isolation.limit_memory(job.memory_limit_bytes)
     import numpy as np
 
-    from edgefashion.artifact import open_model
     from edgefashion.bench.inputs import made_for
     from edgefashion.runtimes import load_runtime, open_session
+    from edgefashion.subjects import open_model
 
     load_runtime(job.session.runtime).available(job.session.provider)  # imports the runtime itself
     stored = None if job.inputs is None else np.load(job.inputs, allow_pickle=False)

@@ -25,7 +25,7 @@ from typing import Any
 
 import msgspec
 
-from edgefashion.artifact import Model, open_model
+from edgefashion.artifact import Model
 from edgefashion.bench.process import isolation
 from edgefashion.bench.process.sampling import Calls, time_block, warm_up
 from edgefashion.bench.process.worker import Broken
@@ -33,6 +33,7 @@ from edgefashion.bench.profiling.events import kernels, of_rounds, probe_times, 
 from edgefashion.bench.profiling.operators import Kernel
 from edgefashion.errors import CheckFailed, EdgefashionError, ExitCode
 from edgefashion.records import Record, SessionSpec
+from edgefashion.subjects import open_model
 
 PROBE = Path(__file__).parent / "probe.onnx"
 

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from edgefashion.artifact import Artifact, ForeignModel
+from edgefashion.artifact import Artifact
 from edgefashion.environment import require
 from edgefashion.errors import BadInput
+from edgefashion.subjects import ForeignModel
 
 VALUES = "normalised_values"
 

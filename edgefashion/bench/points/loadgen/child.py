@@ -16,12 +16,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefashion.artifact import open_model
 from edgefashion.bench.points.loadgen.job import Job, Reply
 from edgefashion.bench.process import isolation
 from edgefashion.bench.process.sampling import time_block, warm_up
 from edgefashion.errors import CheckFailed, EdgefashionError, NotAvailable
 from edgefashion.runtimes import Session, open_session, run_all
+from edgefashion.subjects import open_model
 
 _LOAD = 0.5  # of what a closed loop answers: at half load a queue is stable, and its waiting is seen
 _CLOSED_LOOP_S, _WARMUP_CAP_S = 0.5, 3.0

@@ -1,8 +1,18 @@
 """Recipes: frozen presets, and the published figures that the first of them reproduces."""
 
-from edgefashion.errors import UsageError
+import json
+import math
+from pathlib import Path
+
+from msgspec.structs import asdict
+
+from edgefashion.errors import BadInput, UsageError
+from edgefashion.files import read_bounded
 from edgefashion.records import Architecture, Recipe, TrainingReport
+from edgefashion.records.base import decode
 from edgefashion.registry import unknown
+
+SUFFIX = ".json"
 
 
 def _published(name: str, widths: list[int], hidden: int, summary: str, *, batch_size: int = 1024) -> Recipe:
@@ -17,11 +27,46 @@ def _published(name: str, widths: list[int], hidden: int, summary: str, *, batch
     )
 
 
-# The publication gives no widths. These come closest to its two losses and to its F1 of every class: hidden 32
-# ends at .47 / .46 (training / validation loss), hidden 64 at .38 / .40; published are .386 / .387.
+def _compact(
+    name: str,
+    summary: str,
+    *,
+    widths: list[int],
+    depths: list[int],
+    epochs: int,
+    augment: tuple[str, ...] = ("flip", "shift-1"),
+    average: float = 0.0,
+) -> Recipe:
+    """A small network for integer kernels; docs/experiments.md has what each choice is worth."""
+    return Recipe(
+        name=name,
+        summary=summary,
+        architecture=Architecture(name="compact", settings={"widths": widths, "depths": depths}),
+        epochs=epochs,
+        batch_size=256,
+        learning_rate=0.06,
+        optimizer="muon",
+        momentum=0.6,
+        augment=augment,
+        schedule="one-cycle",
+        warm_up=0.2,
+        label_smoothing=0.1,
+        average=average,
+        precision="bfloat16",
+        keep="last",
+    )
+
+
 RECIPES = {
     recipe.name: recipe
     for recipe in (
+        _compact("micro", "at most 16 kB in int8", widths=[16, 24], depths=[1, 2], epochs=40),
+        _compact("tiny", "at most 36 kB in int8", widths=[16, 32], depths=[1, 3], epochs=40),
+        _compact("edge", "at most 100 kB in int8; the one to start from", widths=[32, 64], depths=[2, 2], epochs=40),
+        _compact("large", "a teacher for the others", widths=[64, 128], depths=[2, 2], epochs=25),
+        _compact("speedrun", "91 % in seconds", widths=[16, 32], depths=[1, 3], epochs=4, augment=("flip",)),
+        # The publication gives no widths. These come closest to its two losses and to its F1 of every class: hidden
+        # 32 ends at .47 / .46 (training / validation loss), hidden 64 at .38 / .40; published are .386 / .387.
         _published("seed", [4, 8, 16], 64, "the published homework network, in widths that reproduce its figures"),
         _published("seed-wide", [32, 64, 128], 128, "the same network, eight times wider"),
         # Batches of 1,024 would leave the 1,600 training pictures of the sample twenty steps in all.
@@ -62,11 +107,63 @@ def _is_published(report: TrainingReport) -> bool:
 
 
 def find_recipe(name: str) -> Recipe:
-    """The preset of that name.
+    """The preset of that name, or the recipe in a file of that name.
 
     Raises:
-        UsageError: There is none; the message lists those that exist.
+        UsageError: There is no such preset; the message lists those that exist.
+        BadInput: The file is missing or is no recipe.
     """
-    if name not in RECIPES:
-        raise UsageError(unknown("recipe", name, tuple(RECIPES)))
-    return RECIPES[name]
+    if name in RECIPES:
+        return RECIPES[name]
+    if Path(name).suffix == SUFFIX or "/" in name:
+        return read_recipe(Path(name))
+    raise UsageError(unknown("recipe", name, tuple(RECIPES)) + f", or a file {SUFFIX}")
+
+
+def read_recipe(path: Path) -> Recipe:
+    """A recipe that `recipe_text` gave, or that was written by hand.
+
+    Raises:
+        BadInput: The file is missing, is no recipe, or the recipe contradicts itself.
+    """
+    recipe = decode(read_bounded(path), Recipe, path)
+    try:
+        check_recipe(recipe)
+    except BadInput as error:
+        raise BadInput(f"{path}: {error}") from None
+    return recipe
+
+
+def recipe_text(recipe: Recipe) -> bytes:
+    """JSON of a recipe, every choice in it spelled out, to be edited and read again."""
+    return json.dumps(asdict(recipe) | {"architecture": asdict(recipe.architecture)}, indent=2).encode() + b"\n"
+
+
+def check_recipe(recipe: Recipe) -> None:
+    """Refuse values that cannot be trained with.
+
+    Raises:
+        BadInput: One is out of its range; the message names it.
+    """
+    for name, low, high in (
+        ("epochs", 1, 100_000),
+        ("batch_size", 1, 1_000_000),
+        ("warm_up", 0, 0.99),
+        ("momentum", 0, 0.9999),
+        ("weight_decay", 0, math.inf),
+        ("label_smoothing", 0, 0.99),
+        ("mixup", 0, 100),
+        ("average", 0, 0.99999),
+        ("teacher_weight", 0, 1),
+    ):
+        value = getattr(recipe, name)
+        if not low <= value <= high:
+            raise BadInput(f"{name} is {value}: expected {low} to {high}")
+    for name in ("learning_rate", "side_learning_rate", "temperature"):
+        value = getattr(recipe, name)
+        if not 0 < value < math.inf:
+            raise BadInput(f"{name} is {value}: expected a positive number")
+    if recipe.optimizer == "sgd" and recipe.momentum == 0:
+        raise BadInput("momentum is 0: sgd is Nesterov's, which needs one")
+    if recipe.optimizer == "muon" and recipe.architecture.name == "seed":
+        raise BadInput("optimizer is muon: it needs a batch-norm behind each convolution, which seed networks lack")

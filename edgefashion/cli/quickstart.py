@@ -38,11 +38,12 @@ def quickstart(
     from edgefashion.data import load
     from edgefashion.errors import CheckFailed
     from edgefashion.files import locked
+    from edgefashion.recipes import find_recipe
     from edgefashion.report.tables import parity_table
 
     split = load(where, note=console.note)
     console.note_sample(split.identity)
-    recipe = adapted(usual_recipe(split), epochs=epochs)
+    recipe = adapted(find_recipe(usual_recipe(split)), epochs=epochs)
     folder = out or runs.new_run("quickstart", resume=False)
 
     show_training(run_training(recipe, split, folder, seed=seed, threads=threads), folder)

@@ -8,6 +8,7 @@ import typer
 from edgefashion.cli.options import DataOption, JsonOption, OutOption, SeedOption, ThreadsOption
 
 if TYPE_CHECKING:
+    from edgefashion.artifact import Artifact
     from edgefashion.data import Dataset
     from edgefashion.records import Recipe, TrainingReport
 
@@ -15,17 +16,28 @@ if TYPE_CHECKING:
 def train(
     *,
     recipe: Annotated[
-        str | None,
+        str,
         typer.Option(
-            help="seed (the published network), seed-wide or seed-sample. Default: seed, or seed-sample on the sample."
+            metavar="NAME|FILE",
+            help="micro, tiny, edge, large, speedrun, seed (the published network), seed-wide, seed-sample, or a file "
+            "as `edgefashion recipes NAME` prints it. Default: edge.",
         ),
-    ] = None,
+    ] = "edge",
     epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's number.")] = None,
     augment: Annotated[
-        list[str] | None, typer.Option(help="flip or shift; may be given more than once. Instead of the recipe's.")
+        list[str] | None,
+        typer.Option(
+            help="flip, shift, shift-1, cutout or erasing; may be given more than once. Instead of the recipe's."
+        ),
+    ] = None,
+    teacher: Annotated[
+        str | None, typer.Option(metavar="RUN", help="A finished run whose answers are taught beside the labels.")
     ] = None,
     seed: SeedOption = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="float32, bfloat16, or auto: the recipe's, where this machine computes it.")
+    ] = "auto",
     threads: ThreadsOption = None,
     where: DataOption = None,
     out: OutOption = None,
@@ -43,18 +55,27 @@ def train(
 
     require("train", purpose="training")
     from edgefashion import runs
+    from edgefashion.artifact import open_artifact
     from edgefashion.cli import console
     from edgefashion.data import load
     from edgefashion.recipes import find_recipe
 
-    if recipe is not None:
-        find_recipe(recipe)
+    chosen = adapted(find_recipe(recipe), epochs=epochs, augment=augment)
+    master = None if teacher is None else open_artifact(runs.find_run(teacher) / runs.CHECKPOINT)
     split = load(where, note=console.note)
     console.note_sample(split.identity)
-    chosen = adapted(recipe or usual_recipe(split), epochs=epochs, augment=augment)
     folder = out or runs.new_run(chosen.name, resume=resume)
     result = run_training(
-        chosen, split, folder, seed=seed, device=device, threads=threads, resume=resume, overwrite=overwrite
+        chosen,
+        split,
+        folder,
+        seed=seed,
+        teacher=master,
+        device=device,
+        precision=precision,
+        threads=threads,
+        resume=resume,
+        overwrite=overwrite,
     )
     if as_json:
         console.show_json(result.to_json())
@@ -67,14 +88,12 @@ def usual_recipe(split: "Dataset") -> str:
     return "seed-sample" if split.identity.is_sample else "seed"
 
 
-def adapted(name: str, *, epochs: int | None = None, augment: list[str] | None = None) -> "Recipe":
-    """The preset with what the command line changes about it."""
+def adapted(recipe: "Recipe", *, epochs: int | None = None, augment: list[str] | None = None) -> "Recipe":
+    """The recipe with what the command line changes about it."""
     import msgspec
 
-    from edgefashion.recipes import find_recipe
     from edgefashion.train.augment import compose
 
-    recipe = find_recipe(name)
     if augment:
         compose(augment)
         recipe = msgspec.structs.replace(recipe, augment=tuple(augment))
@@ -87,7 +106,9 @@ def run_training(
     folder: Path,
     *,
     seed: int = 0,
+    teacher: "Artifact | None" = None,
     device: str = "auto",
+    precision: str = "auto",
     threads: int | None = None,
     resume: bool = False,
     overwrite: bool = False,
@@ -104,7 +125,9 @@ def run_training(
             split,
             out=folder,
             seed=seed,
+            teacher=teacher,
             device=device,
+            precision=precision,
             threads=threads,
             resume=resume,
             overwrite=overwrite,

@@ -15,7 +15,7 @@ from edgefashion.registry import Registry
 ARCHITECTURES = Registry(
     kind="architecture",
     group="edgefashion.architectures",
-    built_in={"seed": "edgefashion.models.seed"},
+    built_in={"seed": "edgefashion.models.seed", "compact": "edgefashion.models.compact"},
 )
 
 

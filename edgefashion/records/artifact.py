@@ -62,17 +62,30 @@ class Architecture(Record, frozen=True):
     settings: dict[str, Setting]
 
 
-class Recipe(Record, frozen=True):
-    """Everything that decides how a network is trained, save the seed and the machine."""
+class Recipe(Record, frozen=True, omit_defaults=True):
+    """Everything that decides how a network is trained, save the seed, the teacher and the machine."""
 
     name: str
     summary: str
     architecture: Architecture
     epochs: int
     batch_size: int
-    learning_rate: float
-    optimizer: Literal["adam"] = "adam"
+    learning_rate: float  # the highest of the schedule; Muon's where that is the optimizer
+    optimizer: Literal["adam", "adamw", "sgd", "muon"] = "adam"
     augment: tuple[str, ...] = ()
+    schedule: Literal["constant", "one-cycle", "cosine"] = "constant"
+    warm_up: float = 0.0  # share of all steps over which the learning rate rises to its highest
+    momentum: float = 0.9  # Nesterov's, for sgd and muon
+    weight_decay: float = 0.0
+    side_learning_rate: float = 0.01  # muon only: AdamW's, for biases, the first convolution and the last layer
+    label_smoothing: float = 0.0  # share of each label that is spread over all classes
+    mixup: float = 0.0  # both parameters of the Beta distribution that pictures are mixed by; 0 mixes none
+    average: float = 0.0  # decay of the moving average of weights, a step; 0 keeps the last weights themselves
+    precision: Literal["float32", "bfloat16"] = "float32"  # of products where the processor has it, not of weights
+    keep: Literal["best", "last"] = "best"  # epoch of the lowest validation loss, or the end of the schedule
+    # Only where there is a teacher: share of the loss that its answers have, and how soft they are made.
+    teacher_weight: float = 0.8
+    temperature: float = 2.0
 
 
 class Quantization(Record, frozen=True):

@@ -92,6 +92,8 @@ class ResumeState(Record, frozen=True):
     best_epoch: int
     wall_s: float
     cpu_s: float
+    precision: Literal["float32", "bfloat16"] = "float32"
+    teacher_sha256: str | None = None  # of the checkpoint whose answers were taught
     seal: str = msgspec.field(name=SEAL_KEY, default=UNSEALED)
 
 
@@ -108,9 +110,12 @@ class TrainingReport(Document, frozen=True, kw_only=True):
     data: DataIdentity
     parameters: int
     history: list[EpochMetrics]
-    best_epoch: int  # lowest validation loss; its weights are the checkpoint
+    best_epoch: int  # its weights are the checkpoint: the lowest validation loss, or the last, as the recipe says
     test: Quality
     wall_s: float
     cpu_s: float
     environment: Environment
     checkpoint_sha256: str
+    precision: Literal["float32", "bfloat16"] = "float32"  # of products in training
+    teacher: str | None = None  # run whose answers were taught, and its checkpoint
+    teacher_sha256: str | None = None

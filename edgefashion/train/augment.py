@@ -1,5 +1,6 @@
 """Augmentation of whole batches in memory: one tensor operation a batch, not one call a picture."""
 
+import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -11,7 +12,7 @@ from edgefashion.registry import unknown
 
 Augment = Callable[[Tensor], Tensor]
 
-_MAX_SHIFT = 2
+_CUTOUT = 8  # pixels
 
 
 def flip(images: Tensor) -> Tensor:
@@ -20,18 +21,53 @@ def flip(images: Tensor) -> Tensor:
     return torch.where(chosen, images.flip(-1), images)
 
 
-def shift(images: Tensor) -> Tensor:
-    """Move each picture by up to two pixels both ways, background coming in; uint8[N, H, W] → the same."""
+def shifted(images: Tensor, reach: int) -> Tensor:
+    """Move each picture by up to `reach` pixels both ways, background coming in; uint8[N, H, W] → the same."""
     count, height, width = images.shape
-    padded = functional.pad(images, [_MAX_SHIFT] * 4)
-    offsets = torch.randint(0, 2 * _MAX_SHIFT + 1, (2, count), device=images.device)
-    rows = offsets[0, :, None] + torch.arange(height, device=images.device)  # int64[N, H]
-    columns = offsets[1, :, None] + torch.arange(width, device=images.device)  # int64[N, W]
-    picture = torch.arange(count, device=images.device)[:, None, None]
-    return padded[picture, rows[:, :, None], columns[:, None, :]]
+    # Every place that a picture can be cut from, without a copy: [N, 2·reach + 1, 2·reach + 1, H, W].
+    places = functional.pad(images, [reach] * 4).unfold(1, height, 1).unfold(2, width, 1)
+    offsets = torch.randint(0, 2 * reach + 1, (2, count), device=images.device)
+    return places[torch.arange(count, device=images.device), offsets[0], offsets[1]]
 
 
-AUGMENTATIONS: dict[str, Augment] = {"flip": flip, "shift": shift}
+def cutout(images: Tensor) -> Tensor:
+    """Blank a square of 8×8 pixels of each picture, less where it reaches beyond; uint8[N, H, W] → the same.
+
+    DeVries and Taylor 2017, arXiv:1708.04552.
+    """
+    count, height, width = images.shape
+    rows = _near(torch.randint(0, height, (count, 1), device=images.device), height, _CUTOUT)
+    columns = _near(torch.randint(0, width, (count, 1), device=images.device), width, _CUTOUT)
+    return images.masked_fill(rows[:, :, None] & columns[:, None, :], 0)
+
+
+def erasing(images: Tensor) -> Tensor:
+    """Fill a rectangle of random place, size and shape with noise, in half of the pictures; uint8[N, H, W] → the same.
+
+    Zhong et al. 2020, "Random Erasing Data Augmentation", arXiv:1708.04896: 2 to 33 % of the area.
+    """
+    count, height, width = images.shape
+    area = height * width * torch.empty(count, 1, device=images.device).uniform_(0.02, 0.33)
+    shape = torch.empty(count, 1, device=images.device).uniform_(math.log(0.3), math.log(1 / 0.3)).exp()
+    rows = _near(torch.randint(0, height, (count, 1), device=images.device), height, (area * shape).sqrt())
+    columns = _near(torch.randint(0, width, (count, 1), device=images.device), width, (area / shape).sqrt())
+    chosen = torch.rand(count, 1, 1, device=images.device) < 0.5  # noqa: PLR2004 - a fair coin
+    noise = torch.randint_like(images, 0, 256)
+    return torch.where(chosen & rows[:, :, None] & columns[:, None, :], noise, images)
+
+
+def _near(centre: Tensor, size: int, extent: Tensor | int) -> Tensor:
+    """Which of `size` places are within `extent` around each `centre` int64[N, 1]; bool[N, size]."""
+    return (torch.arange(size, device=centre.device) - centre + 0.5).abs() * 2 < extent
+
+
+AUGMENTATIONS: dict[str, Augment] = {
+    "flip": flip,
+    "shift": lambda images: shifted(images, 2),
+    "shift-1": lambda images: shifted(images, 1),
+    "cutout": cutout,
+    "erasing": erasing,
+}
 
 
 def compose(names: Sequence[str]) -> Augment:

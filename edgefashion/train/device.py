@@ -1,10 +1,19 @@
-"""Which device a training runs on."""
+"""Which device a training runs on, and in which precision."""
 
 import os
+from collections.abc import Callable
+from typing import Literal
 
 import torch
 
+from edgefashion import environment
 from edgefashion.errors import NotAvailable, UsageError
+from edgefashion.records import Recipe
+
+Precision = Literal["float32", "bfloat16"]
+
+# As Linux names them: x86's AVX-512 and AMX, and Arm's.
+_BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
 
 
 def find_device(name: str) -> torch.device:
@@ -25,3 +34,27 @@ def find_device(name: str) -> torch.device:
         # cuBLAS is deterministic only with a fixed workspace, which it reads when it is first used.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     return torch.device(name)
+
+
+def find_precision(wanted: str, recipe: Recipe, place: torch.device, *, note: Callable[[str], None]) -> Precision:
+    """The precision of products that `wanted` means for this recipe on this device.
+
+    Raises:
+        UsageError: It is none of auto, float32, bfloat16.
+    """
+    if wanted == "float32" or (wanted == "auto" and recipe.precision == "float32"):
+        return "float32"
+    if wanted == "bfloat16":
+        return "bfloat16"
+    if wanted != "auto":
+        raise UsageError(f"unknown precision {wanted!r}: known are auto, float32, bfloat16")
+    if _computes_bfloat16(place):
+        return "bfloat16"
+    note(f"this {place.type} has no bfloat16 arithmetic: {recipe.name} trains in float32, which takes longer")
+    return "float32"
+
+
+def _computes_bfloat16(place: torch.device) -> bool:
+    if place.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return place.type == "cpu" and bool(_BFLOAT16_FLAGS & set(environment.describe().cpu_flags))

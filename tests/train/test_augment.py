@@ -6,7 +6,7 @@ torch = pytest.importorskip("torch")
 
 from edgefashion.data import Dataset  # noqa: E402 - after the skip
 from edgefashion.errors import UsageError  # noqa: E402
-from edgefashion.train.augment import AUGMENTATIONS, compose, flip, shift  # noqa: E402
+from edgefashion.train.augment import AUGMENTATIONS, compose, flip, shifted  # noqa: E402
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_flip_mirrors_half(images: "torch.Tensor") -> None:
 
 def test_shift_moves_whole_pictures(images: "torch.Tensor") -> None:
     """Each picture is moved as a whole by at most two pixels both ways, background coming in; all 25 ways occur."""
-    moved = shift(images)
+    moved = shifted(images, 2)
     found = torch.zeros(len(images), dtype=torch.int64)
     ways = set()
     for rows in range(-2, 3):
@@ -69,7 +69,7 @@ def test_shift_moves_whole_pictures(images: "torch.Tensor") -> None:
 def test_names_apply_in_order(images: "torch.Tensor") -> None:
     """Named augmentations apply one after the other; none leaves the pictures as they are."""
     torch.manual_seed(3)
-    expected = shift(flip(images))
+    expected = shifted(flip(images), 2)
     torch.manual_seed(3)
     assert torch.equal(expected, compose(["flip", "shift"])(images))
     assert torch.equal(images, compose([])(images))

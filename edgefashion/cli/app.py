@@ -19,6 +19,7 @@ from edgefashion.cli.explain import explain
 from edgefashion.cli.export import export
 from edgefashion.cli.predict import predict
 from edgefashion.cli.quickstart import quickstart
+from edgefashion.cli.recipes import recipes
 from edgefashion.cli.report import report
 from edgefashion.cli.selftest import selftest
 from edgefashion.cli.sensitivity import sensitivity, stability
@@ -34,6 +35,7 @@ _DEBUG = "EDGEFASHION_DEBUG"
 COMMANDS: tuple[Callable[..., None], ...] = (
     quickstart,
     data,
+    recipes,
     train,
     export,
     sensitivity,

@@ -5,7 +5,7 @@ convolution before it, so that a device computes convolutions with ReLU and pool
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from torch import Tensor, nn
 
@@ -20,6 +20,8 @@ class CompactConfig:
         widths: Channels of each stage; a stage begins with a convolution that halves the resolution by max-pooling.
         depths: Convolutions of each stage, the first included.
         dropout: Share of the means that a training step leaves out before the linear layer.
+        strided: The first convolution is 5×5 and moves by two pixels, instead of 3×3 before max-pooling: a kernel that
+            reads one channel is slow, and so is asked for a quarter of the places.
 
     Raises:
         ValueError: The lists differ in length, or hold something else than positive integers.
@@ -28,6 +30,7 @@ class CompactConfig:
     widths: list[int]
     depths: list[int]
     dropout: float = 0.0
+    strided: bool = False
 
     def __post_init__(self) -> None:
         if len(self.widths) != len(self.depths) or not self.widths:
@@ -37,11 +40,12 @@ class CompactConfig:
 
 
 class ConvBlock(nn.Module):
-    """3×3 convolution, batch-norm, ReLU, and 2×2 max-pooling if `pool`: [N, in, H, W] → [N, out, H or H/2, …]."""
+    """Convolution, batch-norm, ReLU, and 2×2 max-pooling if `pool`: [N, in, H, W] → [N, out, H or H/2, …]."""
 
-    def __init__(self, channels_in: int, channels_out: int, *, pool: bool) -> None:
+    def __init__(self, channels_in: int, channels_out: int, *, pool: bool, strided: bool = False) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(channels_in, channels_out, kernel_size=3, padding=1, bias=False)
+        kernel, stride = (5, 2) if strided else (3, 1)
+        self.conv = nn.Conv2d(channels_in, channels_out, kernel, stride=stride, padding=kernel // 2, bias=False)
         self.norm = nn.BatchNorm2d(channels_out)
         # Without a scale of its own, batch-norm is monotone, and ReLU and the next convolution need none.
         self.norm.weight.requires_grad_(False)
@@ -65,10 +69,12 @@ class CompactNet(nn.Module):
 
     def __init__(self, config: CompactConfig, classes: int) -> None:
         super().__init__()
-        blocks, channels = [], 1
+        blocks: list[ConvBlock] = []
+        channels = 1
         for width, depth in zip(config.widths, config.depths, strict=True):
             for index in range(depth):
-                blocks.append(ConvBlock(channels, width, pool=index == 0))
+                strided = config.strided and not blocks
+                blocks.append(ConvBlock(channels, width, pool=index == 0 and not strided, strided=strided))
                 channels = width
         self.features = nn.Sequential(*blocks)
         self.mean = nn.AdaptiveAvgPool2d(1)
@@ -82,16 +88,22 @@ class CompactNet(nn.Module):
 
 
 def build(settings: Mapping[str, Setting], image_shape: tuple[int, int], classes: int) -> CompactNet:
-    """A network with the given `widths`, `depths` and `dropout`.
+    """A network with the given `widths` and `depths`, and `dropout` and `strided` where they are given.
 
     Raises:
         TypeError: A setting has another type.
-        ValueError: The settings do not fit each other, or pictures of `image_shape` cannot be halved so often.
+        ValueError: The settings do not fit each other, one is unknown, or pictures of `image_shape` cannot be halved so
+            often.
     """
+    if unknown := settings.keys() - {field.name for field in fields(CompactConfig)}:
+        raise ValueError(f"unknown settings: {', '.join(sorted(unknown))}")
     widths, depths, dropout = settings["widths"], settings["depths"], settings.get("dropout", 0.0)
+    strided = settings.get("strided", False)
     if not (isinstance(widths, list) and isinstance(depths, list) and isinstance(dropout, int | float)):
         raise TypeError("widths and depths are lists of integers, and dropout is a number")
-    config = CompactConfig(widths, depths, float(dropout))
+    if not isinstance(strided, bool):
+        raise TypeError("strided is true or false")
+    config = CompactConfig(widths, depths, float(dropout), strided)
     if min(image_shape) < 2 ** len(widths):
         raise ValueError(f"pictures of {image_shape} cannot be halved {len(widths)} times")
     return CompactNet(config, classes)

@@ -20,6 +20,7 @@ REGRESSIONS = "regressions.safetensors"
 DRIFT = "drift"
 BENCHMARK = "bench.json"
 PAGE = "report.html"
+CARD = "README.md"
 PLOTS = "plots"
 LOADGEN = "loadgen"
 
@@ -44,6 +45,7 @@ def clear(run: Path) -> None:
         REGRESSIONS,
         BENCHMARK,
         PAGE,
+        CARD,
     ):
         (run / name).unlink(missing_ok=True)
     for pattern in ("*.onnx", f"{PLOTS}/*.png", f"{DRIFT}/*/*"):

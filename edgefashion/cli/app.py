@@ -13,6 +13,8 @@ import typer
 
 from edgefashion import __version__
 from edgefashion.cli.bench import bench
+from edgefashion.cli.card import card
+from edgefashion.cli.confusions import confusions
 from edgefashion.cli.data import data
 from edgefashion.cli.doctor import doctor
 from edgefashion.cli.explain import explain
@@ -44,6 +46,8 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     bench,
     explain,
     report,
+    confusions,
+    card,
     selftest,
     predict,
     doctor,

@@ -60,7 +60,7 @@ def confusions(
 def names_of(artifacts: "Sequence[Artifact]") -> list[str]:
     """A name for each model: its file's, with the folder where there are several, or the whole path if need be."""
     stems = [each.path.stem for each in artifacts]
-    in_folders = [f"{each.path.absolute().parent.name}/{each.path.stem}" for each in artifacts]
+    in_folders = [f"{each.path.absolute().parent.name} · {each.path.stem}" for each in artifacts]
     for names in (stems, in_folders):
         if len(set(names)) == len(names):
             return names

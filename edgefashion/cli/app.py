@@ -19,6 +19,7 @@ from edgefashion.cli.data import data
 from edgefashion.cli.doctor import doctor
 from edgefashion.cli.explain import explain
 from edgefashion.cli.export import export
+from edgefashion.cli.pick import pick
 from edgefashion.cli.predict import predict
 from edgefashion.cli.quickstart import quickstart
 from edgefashion.cli.recipes import recipes
@@ -46,6 +47,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     bench,
     explain,
     report,
+    pick,
     confusions,
     card,
     selftest,

@@ -37,6 +37,8 @@ ROOMS = (
     "bench",
     "sensitivity",
     "selftest",
+    "pick",
+    "tune",
     "report",
     "cli",
     "__main__",

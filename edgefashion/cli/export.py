@@ -41,6 +41,13 @@ def export(
     max_drop: MaxLossOption = None,
     file_format: Annotated[Literal["onnx"], typer.Option("--format", help="Format of the model.")] = "onnx",
     opset: Annotated[int | None, typer.Option(help="ONNX operator set, 18 to 25. Default: 20.")] = None,
+    no_pictures: Annotated[
+        bool,
+        typer.Option(
+            "--no-pictures",
+            help="Leave the golden pictures out of the files: about 4.5 kB less each; they are in the bundled sample.",
+        ),
+    ] = False,
     min_agreement: MinAgreementOption = None,
     max_accuracy_drop: MaxDropOption = None,
     where: DataOption = None,
@@ -80,7 +87,9 @@ def export(
     folder = runs.find_run(run)
     split = load_present(where, note=console.note)
     given = Limits(min_agreement=min_agreement, max_accuracy_drop=max_accuracy_drop)
-    result = run_export(folder, split, schemes=schemes, opset=opset, given=given, max_drop=limit)
+    result = run_export(
+        folder, split, schemes=schemes, opset=opset, given=given, max_drop=limit, pictures=not no_pictures
+    )
     if as_json:
         console.show_json(result.to_json())
     else:
@@ -98,8 +107,12 @@ def run_export(
     opset: int | None = None,
     given: "Limits | None" = None,
     max_drop: float | None = None,
+    pictures: bool = True,
 ) -> "VerifyReport":
-    """Export fp32, then each scheme, then the choice of int8 layers; `given` limits are for the quantized models."""
+    """Export fp32, then each scheme, then the choice of int8 layers.
+
+    `given` limits are for the quantized models, and `pictures` says whether the golden ones travel inside the files.
+    """
     from edgefashion import environment, runs
     from edgefashion.artifact import open_artifact
     from edgefashion.cli import console
@@ -116,7 +129,7 @@ def run_export(
         console.note(f"running PyTorch on {len(split.test):,} test pictures")
         reference = from_artifact(checkpoint, split)
         console.note("exporting fp32")
-        fp32, parity = to_onnx(checkpoint, split, opset=opset or DEFAULT_OPSET, reference=reference)
+        fp32, parity = to_onnx(checkpoint, split, opset=opset or DEFAULT_OPSET, reference=reference, pictures=pictures)
         results = [parity]
         for text in schemes:
             console.note(f"quantizing: {text}")

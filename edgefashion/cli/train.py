@@ -1,11 +1,16 @@
 """`edgefashion train`."""
 
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from edgefashion.cli.options import DataOption, JsonOption, OutOption, SeedOption, ThreadsOption
+from edgefashion.errors import EdgefashionError
 
 if TYPE_CHECKING:
     from edgefashion.artifact import Artifact
@@ -49,7 +54,8 @@ def train(
 
     The report stands beside the published figures. Writes checkpoint.safetensors, reference.safetensors, train.json
     and plots/ into the run's folder (exported/RECIPE, or the first free exported/RECIPE-N). The same seed and thread
-    count give the same bytes, also after an interruption and --resume.
+    count give the same bytes, also after an interruption and --resume. Several processes train together as
+    `torchrun --standalone --nproc-per-node 2 -m edgefashion train`: the batches are shared, the result is the same.
     """
     from edgefashion.environment import require
 
@@ -57,30 +63,56 @@ def train(
     from edgefashion import runs
     from edgefashion.artifact import open_artifact
     from edgefashion.cli import console
-    from edgefashion.data import load
+    from edgefashion.data import load, silent
+    from edgefashion.errors import UsageError
     from edgefashion.recipes import find_recipe
+    from edgefashion.train import fit
+    from edgefashion.train.world import find_world, joined
 
-    chosen = adapted(find_recipe(recipe), epochs=epochs, augment=augment)
-    master = None if teacher is None else open_artifact(runs.find_run(teacher) / runs.CHECKPOINT)
-    split = load(where, note=console.note)
-    console.note_sample(split.identity)
-    folder = out or runs.new_run(chosen.name, resume=resume)
-    result = run_training(
-        chosen,
-        split,
-        folder,
-        seed=seed,
-        teacher=master,
-        device=device,
-        precision=precision,
-        threads=threads,
-        resume=resume,
-        overwrite=overwrite,
-    )
+    world = find_world()
+    with one_voice(leads=world.leads), joined(world):
+        with world.agreed():
+            if world.may_restart and out is None:
+                raise UsageError("torchrun may start this training again: name its folder with --out, to be found then")
+            chosen = adapted(find_recipe(recipe), epochs=epochs, augment=augment)
+            master = None if teacher is None else open_artifact(runs.find_run(teacher) / runs.CHECKPOINT)
+        split = world.in_turn(lambda: load(where, note=console.note if world.leads else silent))
+        with world.agreed():
+            folder = out or (runs.new_run(chosen.name, resume=resume) if world.leads else runs.EXPORTED)
+        folder = world.told(folder)
+        job = partial(
+            fit,
+            chosen,
+            split,
+            out=folder,
+            seed=seed,
+            teacher=master,
+            device=device,
+            precision=precision,
+            threads=threads,
+            resume=resume,
+            overwrite=overwrite,
+        )
+        if not world.leads:
+            job()
+            return
+        console.note_sample(split.identity)
+        result = watched(job, folder)
     if as_json:
         console.show_json(result.to_json())
     else:
         show_training(result, folder)
+
+
+@contextmanager
+def one_voice(*, leads: bool) -> Iterator[None]:
+    """Leave with an error's exit code and without its message, unless this process `leads`: the first says it."""
+    try:
+        yield
+    except EdgefashionError as error:
+        if leads:
+            raise
+        sys.exit(error.exit_code)
 
 
 def usual_recipe(split: "Dataset") -> str:
@@ -101,38 +133,22 @@ def adapted(recipe: "Recipe", *, epochs: int | None = None, augment: list[str] |
 
 
 def run_training(
-    recipe: "Recipe",
-    split: "Dataset",
-    folder: Path,
-    *,
-    seed: int = 0,
-    teacher: "Artifact | None" = None,
-    device: str = "auto",
-    precision: str = "auto",
-    threads: int | None = None,
-    resume: bool = False,
-    overwrite: bool = False,
+    recipe: "Recipe", split: "Dataset", folder: Path, *, seed: int = 0, threads: int | None = None
 ) -> "TrainingReport":
     """Train with progress on stderr, then draw; returns the report that was written."""
+    from edgefashion.train import fit
+
+    return watched(partial(fit, recipe, split, out=folder, seed=seed, threads=threads), folder)
+
+
+def watched(job: "Callable[..., Artifact]", folder: Path) -> "TrainingReport":
+    """Run `job`, a call of `fit` that lacks its progress, then draw; returns the report that was written."""
     from edgefashion import report, runs
     from edgefashion.cli import console
     from edgefashion.records import TrainingReport
-    from edgefashion.train import fit
 
     with console.TrainingProgress() as progress:
-        fit(
-            recipe,
-            split,
-            out=folder,
-            seed=seed,
-            teacher=teacher,
-            device=device,
-            precision=precision,
-            threads=threads,
-            resume=resume,
-            overwrite=overwrite,
-            progress=progress,
-        )
+        job(progress=progress)
     result = TrainingReport.load(folder / runs.TRAINING)
     report.save_training_plots(result, folder)
     return result

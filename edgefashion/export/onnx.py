@@ -43,6 +43,7 @@ def to_onnx(
     opset: int = DEFAULT_OPSET,
     reference: ReferenceLogits | None = None,
     limits: Limits | None = None,
+    pictures: bool = True,
 ) -> tuple[Artifact, Parity]:
     """Export `checkpoint` to one ONNX file: uint8[batch, H, W] in, logits float32[batch, classes] out.
 
@@ -55,6 +56,7 @@ def to_onnx(
         opset: ONNX operator set, 18 to 25.
         reference: PyTorch's logits, where they are at hand; the checkpoint is run otherwise.
         limits: Instead of the default limits for float32.
+        pictures: Whether the golden pictures travel inside the file, and inside those that are quantized from it.
 
     Returns:
         The artifact, and the parity that it was kept for.
@@ -70,6 +72,7 @@ def to_onnx(
         raise UsageError(f"opset {opset} is not supported: expected {OPSETS.start} to {OPSETS.stop - 1}")
     model = _trace(load_model(checkpoint).eval(), checkpoint.manifest, opset)
     forget_origin(model)
+    del model.graph.value_info[:]  # shapes that any reader can infer
     onnx.checker.check_model(model, full_check=True)
     manifest = msgspec.structs.replace(
         checkpoint.manifest,
@@ -80,7 +83,9 @@ def to_onnx(
         versions=environment.versions(),
     )
     path = out or checkpoint.path.parent / runs.FLOAT
-    return keep_if_proven(model, manifest, path, data, reference=reference or checkpoint, limits=limits)
+    return keep_if_proven(
+        model, manifest, path, data, reference=reference or checkpoint, limits=limits, pictures=pictures
+    )
 
 
 def forget_origin(model: Any) -> None:

@@ -48,6 +48,7 @@ def apply(
     out: Path | None = None,
     reference: Artifact | ReferenceLogits | None = None,
     limits: Limits | None = None,
+    pictures: bool | None = None,
     note: Callable[[str], None] = silent,
 ) -> tuple[Artifact, Parity]:
     """A new, quantized artifact; the one given stays as it is. Same artifact and settings, same bytes.
@@ -60,6 +61,7 @@ def apply(
         out: The file; named after the variant, beside the artifact, by default.
         reference: What decisions are compared with; `artifact` by default.
         limits: Instead of the default limits of the new precision.
+        pictures: Whether the golden pictures travel inside the file; as in `artifact` by default.
         note: Is told how a scheme that trains gets on.
 
     Returns:
@@ -96,7 +98,12 @@ def apply(
         ),
     )
     path = out or artifact.path.parent / f"{config.variant}.onnx"
-    return keep_if_proven(model, manifest, path, data, reference=reference or artifact, limits=limits)
+    if pictures is None:
+        golden = artifact.manifest.golden
+        pictures = golden is None or golden.has_pictures
+    return keep_if_proven(
+        model, manifest, path, data, reference=reference or artifact, limits=limits, pictures=pictures
+    )
 
 
 def calibration_images(data: Dataset, count: int, seed: int) -> Images:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefashion.errors import BadInput
-from edgefashion.files import SEAL_KEY, UNSEALED
+from edgefashion.files import SEAL_KEY, UNSEALED, sha256
 from edgefashion.records.base import SCHEMA, Record
 from edgefashion.records.pictures import pack_pictures, unpack_pictures
 
@@ -97,10 +97,10 @@ class Quantization(Record, frozen=True):
     calibration_sha256: str | None = None
 
 
-class Golden(Record, frozen=True):
+class Golden(Record, frozen=True, omit_defaults=True):
     """Pictures, and the logits this artifact gave for them when it was made: it proves itself wherever it is copied.
 
-    Artifacts made before pictures travelled inside them have no pixels: `indices` says where the sample has them.
+    An artifact may leave the pictures out. Then `indices` says where the bundled sample has them.
     """
 
     indices: list[int]  # in the test part of the bundled sample
@@ -108,6 +108,7 @@ class Golden(Record, frozen=True):
     pixels: str = ""  # see `records.pictures`
     shape: tuple[int, ...] = ()  # N, H, W
     labels: tuple[int, ...] = ()
+    pictures_sha256: str = ""  # where there are no pixels: of the pixels, then the labels; none in the first artifacts
 
     @classmethod
     def of(
@@ -117,6 +118,7 @@ class Golden(Record, frozen=True):
         *,
         pixels: NDArray[np.uint8],
         labels: NDArray[np.uint8],
+        pictures: bool = True,
     ) -> Self:
         """Golden outputs from `logits` float32[N, classes], in the fewest digits that give the same float32.
 
@@ -125,14 +127,23 @@ class Golden(Record, frozen=True):
             logits: What the artifact answers.
             pixels: uint8[N, H, W].
             labels: uint8[N].
+            pictures: Whether pixels and labels are put in, or their digest alone.
         """
+        numbers = [[float(str(value)) for value in row] for row in logits]
+        if not pictures:
+            return cls(indices, numbers, pictures_sha256=sha256(pixels.tobytes() + labels.tobytes()))
         return cls(
             indices=indices,
-            logits=[[float(str(value)) for value in row] for row in logits],
+            logits=numbers,
             pixels=pack_pictures(pixels),
             shape=pixels.shape,
             labels=tuple(labels.tolist()),
         )
+
+    @property
+    def has_pictures(self) -> bool:
+        """Whether the pictures are in it, and not in the bundled sample alone."""
+        return bool(self.pixels)
 
     def pictures(self, path: Path) -> NDArray[np.uint8]:
         """The pictures uint8[N, H, W]; `path` names the artifact that carries them.
@@ -144,6 +155,22 @@ class Golden(Record, frozen=True):
             return unpack_pictures(self.pixels, self.shape)
         except ValueError as error:
             raise BadInput(f"{path} carries golden pictures that cannot be read: {error}; export it again") from None
+
+    def check_sample(self, digest: str, path: Path) -> None:
+        """Return silently if the bundled sample has the pictures that the artifact at `path` answered to.
+
+        Args:
+            digest: SHA-256 of the sample's pixels, then labels, at `indices`.
+            path: Names the artifact.
+
+        Raises:
+            BadInput: It has others.
+        """
+        if self.pictures_sha256 not in {"", digest}:
+            raise BadInput(
+                f"{path} carries no golden pictures, and those of the bundled sample here are not the ones it answered "
+                "to: use the edgefashion it was made with, give --reference, or export it again with its pictures"
+            )
 
 
 class Expected(Record, frozen=True):

@@ -94,6 +94,7 @@ class ResumeState(Record, frozen=True):
     cpu_s: float
     precision: Literal["float32", "bfloat16"] = "float32"
     teacher_sha256: str | None = None  # of the checkpoint whose answers were taught
+    processes: int = 1  # that shared every batch, each on as many threads
     seal: str = msgspec.field(name=SEAL_KEY, default=UNSEALED)
 
 
@@ -119,3 +120,4 @@ class TrainingReport(Document, frozen=True, kw_only=True):
     precision: Literal["float32", "bfloat16"] = "float32"  # of products in training
     teacher: str | None = None  # run whose answers were taught, and its checkpoint
     teacher_sha256: str | None = None
+    processes: int = 1  # that shared every batch, each on as many threads; cpu_s is that of all

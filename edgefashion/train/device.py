@@ -9,6 +9,7 @@ import torch
 from edgefashion import environment
 from edgefashion.errors import NotAvailable, UsageError
 from edgefashion.records import Recipe
+from edgefashion.train.world import ALONE, World
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -16,12 +17,12 @@ Precision = Literal["float32", "bfloat16"]
 _BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
 
 
-def find_device(name: str) -> torch.device:
-    """The device that `name` means here; "auto" prefers cuda, then mps, then cpu.
+def find_device(name: str, world: World = ALONE) -> torch.device:
+    """The device that `name` means in this process; "auto" prefers cuda, then mps, then cpu.
 
     Raises:
         UsageError: The name is none of auto, cpu, cuda, mps.
-        NotAvailable: The device is not on this machine.
+        NotAvailable: The device is not on this machine, or cannot be had by as many processes.
     """
     present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
@@ -33,7 +34,22 @@ def find_device(name: str) -> torch.device:
     if name == "cuda":
         # cuBLAS is deterministic only with a fixed workspace, which it reads when it is first used.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    return torch.device(name)
+    return torch.device(name) if world.size == 1 else _device_of_its_own(name, world)
+
+
+def _device_of_its_own(name: str, world: World) -> torch.device:
+    if name == "mps":
+        raise NotAvailable(f"{world.size} processes cannot train on mps together: use --device cpu, or one process")
+    if name == "cpu":
+        return torch.device(name)
+    gpus = torch.cuda.device_count()
+    if world.local_rank >= gpus:
+        raise NotAvailable(
+            f"{world.local_size} processes on this machine want a GPU each, and it has {gpus}: "
+            f"start torchrun with --nproc-per-node {gpus}, or use --device cpu"
+        )
+    torch.cuda.set_device(world.local_rank)
+    return torch.device(name, world.local_rank)
 
 
 def find_precision(wanted: str, recipe: Recipe, place: torch.device, *, note: Callable[[str], None]) -> Precision:

@@ -11,6 +11,8 @@ from edgefashion.models.checkpoint import load_weights, weights_of
 from edgefashion.records import Recipe
 from edgefashion.train.losses import Lessons, loss_of, mixed
 from edgefashion.train.optimizers import optimizers_for, rate_share, set_rate
+from edgefashion.train.split import Split, split_layers
+from edgefashion.train.world import ALONE, World
 
 
 class Learner:
@@ -21,10 +23,14 @@ class Learner:
         model: Takes uint8[N, H, W], gives logits; it is trained in place.
         steps: Of the whole training; the learning rate follows from how many are done.
         precision: Of the products: float32, or bfloat16 with sums and weights in float32.
+        world: The processes that learn together; each has the whole batch and computes its share of it.
     """
 
-    def __init__(self, recipe: Recipe, model: nn.Module, *, steps: int, precision: str) -> None:
+    def __init__(self, recipe: Recipe, model: nn.Module, *, steps: int, precision: str, world: World = ALONE) -> None:
         self.recipe, self.model, self.steps = recipe, model, steps
+        self.split = Split(world)
+        if world.size > 1:
+            split_layers(model, self.split)
         self.device = next(model.parameters()).device
         self.bfloat16 = precision == "bfloat16"
         self.optimizers = optimizers_for(recipe, model)
@@ -45,25 +51,44 @@ class Learner:
         set_rate(self.optimizers, rate_share(self.recipe, step, self.steps))
         loss, correct = self._forward(batch)
         self._backward(loss)
+        if self.split.world.size > 1:
+            loss, correct = self._add_up(loss, correct)
         self._update()
         return loss.detach(), correct
 
-    # Three methods, so that a profile shows what the time goes to.
+    # Methods of their own, so that a profile shows what the time goes to.
 
     def _forward(self, batch: Lessons) -> tuple[Tensor, Tensor]:
+        self.split.pictures = len(batch)
+        own = self.split.own
         if self.recipe.mixup:
+            # Of the whole batch, so that all processes draw the same and a picture may be mixed with any other.
             images, other, share = mixed(batch, self.recipe.mixup)
-            logits = self.logits(images)
+            batch, other = batch.take(own), other.take(own)
+            logits = self.logits(images[own])
             loss = share * loss_of(logits, batch, self.recipe) + (1 - share) * loss_of(logits, other, self.recipe)
         else:
+            batch = batch.take(own)
             logits = self.logits(batch.images)
             loss = loss_of(logits, batch, self.recipe)
-        return loss, (logits.detach().argmax(1) == batch.labels).sum()
+        return loss * self.split.weight, (logits.detach().argmax(1) == batch.labels).sum()
 
     def _backward(self, loss: Tensor) -> None:
         for optimizer in self.optimizers:
             optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch types it not
+
+    def _add_up(self, loss: Tensor, correct: Tensor) -> tuple[Tensor, Tensor]:
+        # One sum of everything: DistributedDataParallel would take the plain mean of unequal shares, and what it gains
+        # by beginning to send before the gradient is complete is nothing for a megabyte.
+        gradients = [weight.grad for weight in self.model.parameters() if weight.grad is not None]
+        parts = [*gradients, loss.detach(), correct.float()]
+        summed = self.split.world.add(torch.cat([part.flatten() for part in parts]))
+        *sums, loss_sum, correct_sum = torch.split(summed, [part.numel() for part in parts])
+        for gradient, total in zip(gradients, sums, strict=True):
+            gradient.copy_(total.view_as(gradient))
+        # Copies, because a view would keep every gradient of this step alive.
+        return loss_sum[0].clone(), correct_sum[0].clone()
 
     def _update(self) -> None:
         for optimizer in self.optimizers:
@@ -77,13 +102,14 @@ class Learner:
             return self.model(images).float()  # type: ignore[no-any-return]  # a module's call is untyped
 
     def arrays(self) -> tensors.Arrays:
-        """Everything that the next step depends on."""
+        """Everything that the next step depends on, as it is now."""
         arrays = _named("model", weights_of(self.model))
         if self.average is not None:
             arrays |= _named("average", weights_of(self.average))
         for index, optimizer in enumerate(self.optimizers):
             for slot, value in _slots(optimizer):
-                arrays[f"optimizer.{index}.{slot}"] = value.cpu().numpy()
+                # A copy, because the array of a CPU tensor is the tensor's own memory.
+                arrays[f"optimizer.{index}.{slot}"] = value.cpu().numpy().copy()
         return arrays
 
     def restore(self, arrays: tensors.Arrays) -> None:

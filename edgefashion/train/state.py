@@ -4,13 +4,15 @@ Each epoch's randomness is a function of the run's seed and the epoch's number, 
 the learner holds and the best weights so far are all there is.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 
-from edgefashion import tensors
+from edgefashion import runs, tensors
 from edgefashion.errors import UsageError
-from edgefashion.files import atomic_write
+from edgefashion.files import atomic_write, locked
 from edgefashion.records import ResumeState
 from edgefashion.train.learner import Learner, under
 
@@ -26,9 +28,40 @@ def seed_epoch(seed: int, epoch: int) -> None:
     torch.manual_seed(seed * _SEED_STRIDE + epoch)
 
 
-def save(path: Path, learner: Learner, best: tensors.Arrays, state: ResumeState) -> None:
-    """Write everything that the next epoch depends on, atomically."""
-    arrays = learner.arrays() | {f"{_BEST}.{name}": array for name, array in best.items()}
+@contextmanager
+def taken(
+    out: Path, *, resume: bool, overwrite: bool, again: bool
+) -> Iterator[tuple[tensors.Arrays, ResumeState] | None]:
+    """Hold the folder `out` for a training; gives what an interrupted one saved there, if that is to go on.
+
+    Args:
+        out: The run's folder.
+        resume: It must go on.
+        overwrite: Remove what an earlier run left.
+        again: It goes on if an epoch was finished, and starts anew otherwise.
+
+    Raises:
+        UsageError: `out` holds a finished run, or nothing to resume.
+        BadInput: What was saved is damaged.
+        CannotWrite: The folder is locked or not writable.
+    """
+    saved = out / runs.RESUME
+    if resume and overwrite:
+        raise UsageError("an interrupted training is resumed or overwritten, not both")
+    if resume and not runs.is_finished(out) and not saved.is_file():
+        raise UsageError(f"{out} holds no interrupted training: start it without --resume")
+    with locked(out):
+        if runs.is_finished(out) and not overwrite:
+            raise UsageError(f"{out} holds a finished run: choose another folder with --out, or add --overwrite")
+        goes_on = resume or (again and saved.is_file())
+        if overwrite and not goes_on:
+            runs.clear(out)
+        yield read(saved) if goes_on else None
+
+
+def save(path: Path, learned: tensors.Arrays, best: tensors.Arrays, state: ResumeState) -> None:
+    """Write everything that the next epoch depends on, atomically; `learned` is what a learner's `arrays` gave."""
+    arrays = learned | {f"{_BEST}.{name}": array for name, array in best.items()}
     atomic_write(path, tensors.pack(arrays, _KEY, state))
 
 
@@ -61,6 +94,6 @@ def check_same_run(saved: ResumeState, wanted: ResumeState) -> list[str]:
             )
     return [
         f"{name} was {getattr(saved, name)} and is {getattr(wanted, name)}: the result may differ in its last bits"
-        for name in ("threads", "device", "precision")
+        for name in ("threads", "device", "precision", "processes")
         if getattr(saved, name) != getattr(wanted, name)
     ]

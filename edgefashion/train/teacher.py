@@ -37,5 +37,4 @@ def teacher_answers(teacher: Artifact, images: Tensor, *, precision: str) -> Ten
     model = load_model(teacher).to(images.device)
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch omits this form
     answers = [predict(model, view, precision=precision) for view in (images, images.flip(-1))]
-    # A copy, because autograd refuses what was computed in inference mode.
-    return torch.stack(answers).mean(0).clone().to(images.device)
+    return torch.stack(answers).mean(0).to(images.device)

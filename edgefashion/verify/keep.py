@@ -25,10 +25,12 @@ def keep_if_proven(
     *,
     reference: Artifact | ReferenceLogits,
     limits: Limits | None = None,
+    pictures: bool = True,
 ) -> tuple[Artifact, Parity]:
     """Compare `model` with `reference` on the test pictures; write it to `path` only if every check holds.
 
-    The accuracy and the golden outputs that were measured become part of the manifest.
+    The accuracy and the golden outputs that were measured become part of the manifest. So do the golden pictures, or
+    without `pictures` their digest alone: whoever verifies the file then reads them from the bundled sample.
 
     Raises:
         CheckFailed: A check does not hold; nothing was written, and an older file stays as it was.
@@ -48,15 +50,15 @@ def keep_if_proven(
         expected=None
         if accuracy is None
         else Expected(data=data.identity.name, images=parity.images, accuracy=accuracy),
-        golden=_golden(draft),
+        golden=_golden(draft, pictures=pictures),
     )
     content = stamp_onnx(model, proven)
     kept = from_content(content, atomic_write(path, content))
     return kept, msgspec.structs.replace(parity, artifact=kept.info)
 
 
-def _golden(artifact: Artifact) -> Golden:
+def _golden(artifact: Artifact, *, pictures: bool) -> Golden:
     indices, golden = golden_images()
     with open_session(artifact, default_spec(artifact)) as session:
         logits = run_all(session, golden.pixels)
-    return Golden.of(indices, logits, pixels=golden.pixels, labels=golden.labels)
+    return Golden.of(indices, logits, pixels=golden.pixels, labels=golden.labels, pictures=pictures)

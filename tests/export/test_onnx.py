@@ -15,7 +15,7 @@ ort = pytest.importorskip("onnxruntime")
 import edgefashion.export.onnx as exporter  # noqa: E402 - after the skips
 from edgefashion import export, runs  # noqa: E402
 from edgefashion.artifact import MANIFEST_KEY, Artifact, open_artifact  # noqa: E402
-from edgefashion.data import Dataset  # noqa: E402
+from edgefashion.data import Dataset, golden_images  # noqa: E402
 from edgefashion.errors import BadInput, CheckFailed, UsageError  # noqa: E402
 from edgefashion.models.checkpoint import load_model  # noqa: E402
 from edgefashion.verify import Limits, find_reference  # noqa: E402
@@ -151,6 +151,26 @@ def test_same_bytes_again(fp32: Artifact, checkpoint: Artifact, sample: Dataset,
     """The same checkpoint exports to the same bytes, wherever it is written."""
     again, _ = export.to_onnx(checkpoint, sample, out=tmp_path / "deep" / "other.onnx")
     assert fp32.content == again.content == (tmp_path / "deep" / "other.onnx").read_bytes()
+
+
+def test_pictures_may_be_left_out(
+    fp32: Artifact, checkpoint: Artifact, sample: Dataset, model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the golden pictures an export holds their digest, and everything else as before."""
+    monkeypatch.setattr(exporter, "_trace", lambda *_: model)
+    bare, _ = export.to_onnx(checkpoint, sample, out=tmp_path / "bare.onnx", pictures=False)
+    assert fp32.manifest.golden is not None
+    assert bare.manifest.golden is not None
+    assert (bare.manifest.golden.pixels, bare.manifest.golden.pictures_sha256) == ("", golden_images()[1].sha256)
+    assert fp32.manifest.golden.logits == bare.manifest.golden.logits
+
+
+def test_no_shape_is_told_that_can_be_inferred(model: Any) -> None:
+    """Shapes of what is computed follow from the operators; those of input and output stand there."""
+    assert not model.graph.value_info
+    inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True).graph
+    named = {each.name for each in (*inferred.value_info, *inferred.output)}
+    assert {name for node in model.graph.node for name in node.output} <= named
 
 
 @pytest.mark.parametrize("opset", [18, 25])

@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -96,6 +97,19 @@ def test_manifest_says_what_was_done(scheme: str, kept: Artifact, fp32: Artifact
     assert (config.calibration_images > 0) == (manifest.quantization.calibration_sha256 is not None)
     assert fp32.manifest.checkpoint_sha256 == manifest.checkpoint_sha256
     assert fp32.manifest.golden != manifest.golden
+
+
+def test_pictures_follow_the_float_model(
+    fp32: Artifact, sample: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model quantized from one without golden pictures carries none either, unless it is asked to."""
+    given: list[bool] = []
+    monkeypatch.setattr(quantize, "keep_if_proven", lambda *_, pictures, **__: given.append(pictures) or (fp32, None))
+    golden = msgspec.structs.replace(fp32.manifest.golden, pixels="")
+    bare = dataclasses.replace(fp32, manifest=msgspec.structs.replace(fp32.manifest, golden=golden))
+    for artifact, pictures in ((fp32, None), (bare, None), (fp32, False), (bare, True)):
+        quantize.apply(artifact, "weight-only", sample, out=tmp_path / "q.onnx", pictures=pictures)
+    assert given == [True, False, False, True]
 
 
 @each_scheme

@@ -10,15 +10,17 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from edgefashion import runs, tensors, train  # noqa: E402 - after the skip
+import small_nets  # noqa: E402 - after the skip
+
+from edgefashion import environment, runs, tensors, train  # noqa: E402
 from edgefashion.artifact import Artifact, open_artifact  # noqa: E402
 from edgefashion.data import Dataset, Images  # noqa: E402
-from edgefashion.errors import CannotWrite, CheckFailed, NotAvailable, UsageError  # noqa: E402
+from edgefashion.errors import BadInput, CannotWrite, CheckFailed, NotAvailable, UsageError  # noqa: E402
 from edgefashion.files import locked  # noqa: E402
 from edgefashion.models.checkpoint import load_model, weights_of  # noqa: E402
-from edgefashion.records import EpochMetrics, Recipe, Reference, TrainingReport  # noqa: E402
+from edgefashion.records import Architecture, EpochMetrics, Recipe, Reference, TrainingReport  # noqa: E402
 from edgefashion.runtimes import default_spec, open_session, run_all  # noqa: E402
-from edgefashion.train.device import find_device  # noqa: E402
+from edgefashion.train.device import find_device, find_precision  # noqa: E402
 from edgefashion.train.loop import deterministic, evaluate  # noqa: E402
 from edgefashion.train.state import seed_epoch  # noqa: E402
 from edgefashion.verify import measure_quality  # noqa: E402
@@ -158,6 +160,32 @@ def test_best_epoch_is_kept(tiny_recipe: Recipe, small: Dataset, tmp_path: Path)
     assert pytest.approx(min(losses), rel=1e-5) == loss
 
 
+@pytest.mark.parametrize("average", [0.0, 0.9], ids=["weights", "average"])
+def test_last_epoch_is_kept(average: float, small: Dataset, tmp_path: Path) -> None:
+    """Where the recipe says so the checkpoint is the end of the schedule, also when an epoch before it was better."""
+    wrong = Images(small.validation.pixels, (small.validation.labels + 1) % 10)
+    data = dataclasses.replace(small, validation=wrong)
+    recipe = small_nets.changed(epochs=3, batch_size=16, schedule="constant", average=average, keep="last")
+    checkpoint = fit(recipe, data, tmp_path / "run")
+    report = TrainingReport.load(tmp_path / "run" / runs.TRAINING)
+    losses = [metrics.validation_loss for metrics in report.history]
+    assert losses.index(min(losses)) + 1 < report.best_epoch == 3
+    # What was evaluated is what was kept: the average where weights are averaged.
+    pixels, labels = torch.tensor(wrong.pixels), torch.tensor(wrong.labels, dtype=torch.int64)
+    assert pytest.approx(losses[2], rel=1e-5) == evaluate(load_model(checkpoint), pixels, labels)[0]
+
+
+def test_average_is_what_a_training_is_for(small: Dataset, tmp_path: Path) -> None:
+    """Averaging weights leaves the training losses as they are and changes the checkpoint."""
+    plain, averaged = (
+        fit(small_nets.changed(average=decay, keep="last"), small, tmp_path / name / "run")
+        for name, decay in (("plain", 0.0), ("averaged", 0.9))
+    )
+    seen = [TrainingReport.load(checkpoint.path.parent / runs.TRAINING).history for checkpoint in (plain, averaged)]
+    assert [epoch.train_loss for epoch in seen[0]] == [epoch.train_loss for epoch in seen[1]]
+    assert not same_weights(plain, averaged)
+
+
 def test_test_pictures_have_no_influence(tiny_recipe: Recipe, small: Dataset, tmp_path: Path) -> None:
     """With other test pictures and labels the weights are the same, and only the report differs."""
     other_test = Images(255 - small.test.pixels[::-1], small.test.labels.copy())
@@ -236,6 +264,96 @@ def test_absent_device() -> None:
             with pytest.raises(NotAvailable, match=f"finds no {name} device here"):
                 find_device(name)
     assert find_device("auto").type in {"cpu", *(name for name, here in present.items() if here)}
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_everything_random_is_repeatable(precision: str, small: Dataset, tmp_path: Path) -> None:
+    """Augmented, mixed, with dropout, in either precision: the same seed gives the same bytes, another seed others."""
+    network = Architecture("compact", small_nets.NETWORK.settings | {"dropout": 0.2})
+    recipe = small_nets.changed(
+        architecture=network, epochs=1, augment=("flip", "shift-1", "cutout", "erasing"), mixup=0.4, average=0.5
+    )
+    first, again, other = (
+        fit(recipe, small, tmp_path / place / "run", seed=seed, precision=precision)
+        for place, seed in (("a", 0), ("b", 0), ("c", 1))
+    )
+    assert first.content == again.content
+    assert not same_weights(first, other)
+    assert precision == TrainingReport.load(first.path.parent / runs.TRAINING).precision
+
+
+def test_precision_decides_the_weights(small: Dataset, tmp_path: Path) -> None:
+    """The precision that is asked for is used, and the checkpoint is float32 either way."""
+    full, half = (
+        fit(small_nets.changed(epochs=1), small, tmp_path / name / "run", precision=name)
+        for name in ("float32", "bfloat16")
+    )
+    assert not same_weights(full, half)
+    kept = tensors.arrays(half.content, half.path)
+    floats = {name: array.dtype for name, array in kept.items() if not name.endswith("num_batches_tracked")}
+    assert {np.dtype("float32")} == set(floats.values())
+    assert half.manifest.precision == "float32"
+
+
+@pytest.mark.parametrize(
+    ("flags", "computed"),
+    [
+        (["avx2", "avx512_vnni", "avx512f"], False),
+        (["avx2", "avx512_bf16"], True),
+        (["amx_bf16", "amx_tile"], True),
+        (["asimd", "bf16", "i8mm"], True),
+        ([], False),
+    ],
+    ids=["x86", "AVX-512", "AMX", "Arm", "unknown"],
+)
+def test_auto_precision(flags: list[str], computed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Auto is the recipe's bfloat16 where the processor computes it; where it does not, float32, and a note says so."""
+    here = msgspec.structs.replace(environment.describe(), cpu_flags=flags)
+    monkeypatch.setattr(environment, "describe", lambda: here)
+    cpu, notes = torch.device("cpu"), list[str]()
+    for recipe in (small_nets.RECIPE, train.RECIPES["seed"]):
+        assert find_precision("auto", recipe, cpu, note=notes.append) == "float32"
+    assert notes == []
+    half = small_nets.changed(name="half", precision="bfloat16")
+    assert ("bfloat16" if computed else "float32") == find_precision("auto", half, cpu, note=notes.append)
+    expected = [] if computed else ["this cpu has no bfloat16 arithmetic: half trains in float32, which takes longer"]
+    assert expected == notes
+    # Who asks for one by name gets it, in silence.
+    for name in ("float32", "bfloat16"):
+        for recipe in (half, small_nets.RECIPE):
+            assert name == find_precision(name, recipe, cpu, note=notes.append)
+    assert expected == notes
+
+
+def test_unknown_precision(small: Dataset, tmp_path: Path) -> None:
+    """A precision that does not exist is refused by name."""
+    with pytest.raises(UsageError, match="unknown precision 'float16': known are auto, float32, bfloat16"):
+        fit(small_nets.RECIPE, small, tmp_path / "run", precision="float16")
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [{"precision": "float16"}, {"recipe": small_nets.changed(augment=("flop",))}],
+    ids=["precision", "augmentation"],
+)
+def test_nothing_is_lost_to_a_mistake(mistake: dict[str, Any], own_run: Path, small: Dataset) -> None:
+    """What is refused overwrites nothing, also with leave to overwrite."""
+    before = {path.name: path.read_bytes() for path in own_run.glob("*.*n*")}
+    settings = {"recipe": small_nets.RECIPE, "data": small, "out": own_run, "overwrite": True} | mistake
+    with pytest.raises(UsageError):
+        fit(**settings)
+    assert before == {path.name: path.read_bytes() for path in own_run.glob("*.*n*")}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"widths": [4]}, {"widths": 4, "depths": [1]}, {"widths": [0], "depths": [1]}],
+    ids=["missing", "mistyped", "out of range"],
+)
+def test_settings_that_build_no_network(wrong: dict[str, Any], small: Dataset, tmp_path: Path) -> None:
+    """A recipe whose network cannot be built is bad input, as any other value that cannot be trained with."""
+    with pytest.raises(BadInput, match="compact"):
+        fit(small_nets.changed(architecture=Architecture("compact", wrong)), small, tmp_path / "run")
 
 
 def test_augmentation_changes_training_only(tiny_recipe: Recipe, small: Dataset, tmp_path: Path) -> None:

@@ -10,11 +10,13 @@ import pytest
 
 pytest.importorskip("torch")
 
+import small_nets
+
 from edgefashion import runs, train
 from edgefashion.artifact import Artifact, open_artifact
 from edgefashion.data import Dataset
 from edgefashion.errors import BadInput, UsageError
-from edgefashion.records import EpochMetrics, Recipe, TrainingReport
+from edgefashion.records import Architecture, EpochMetrics, Recipe, TrainingReport
 from edgefashion.train.progress import Silent
 
 
@@ -138,6 +140,30 @@ def test_other_thread_count_is_noted(recipe: Recipe, small: Dataset, interrupted
     watcher = StopAfter()
     fit(recipe, small, interrupted, resume=True, threads=2, progress=watcher)
     assert watcher.notes == ["threads was 1 and is 2: the result may differ in its last bits"]
+
+
+def test_other_precision_is_noted(small: Dataset, tmp_path: Path) -> None:
+    """Another precision resumes with a warning; the report says what the training ended in."""
+    with pytest.raises(KeyboardInterrupt):
+        fit(small_nets.RECIPE, small, tmp_path / "run", precision="float32", progress=StopAfter(1))
+    watcher = StopAfter()
+    fit(small_nets.RECIPE, small, tmp_path / "run", precision="bfloat16", resume=True, progress=watcher)
+    assert watcher.notes == ["precision was float32 and is bfloat16: the result may differ in its last bits"]
+    assert TrainingReport.load(tmp_path / "run" / runs.TRAINING).precision == "bfloat16"
+
+
+def test_interruption_of_a_compact_network(small: Dataset, tmp_path: Path) -> None:
+    """Muon and AdamW, schedule, average, dropout, mixtures: interrupted in the middle, all go on to the same bytes."""
+    network = Architecture("compact", small_nets.NETWORK.settings | {"dropout": 0.1})
+    recipe = small_nets.changed(
+        architecture=network, augment=("flip", "cutout"), mixup=0.2, average=0.8, schedule="cosine", keep="last"
+    )
+    settings = {"precision": "bfloat16", "seed": 3}
+    whole = fit(recipe, small, tmp_path / "whole" / "run", **settings)
+    out = tmp_path / "broken" / "run"
+    with pytest.raises(KeyboardInterrupt):
+        fit(recipe, small, out, progress=StopAfter(1), **settings)
+    assert whole.content == fit(recipe, small, out, resume=True, **settings).content
 
 
 def test_damaged_state(recipe: Recipe, small: Dataset, interrupted: Path) -> None:

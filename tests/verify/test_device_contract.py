@@ -19,9 +19,10 @@ from PIL import Image  # noqa: E402
 
 from edgefashion.artifact import Artifact, open_artifact  # noqa: E402
 from edgefashion.cli.contract import run_contract, save_golden  # noqa: E402
-from edgefashion.data import golden_images  # noqa: E402
+from edgefashion.data import Dataset, golden_images  # noqa: E402
 from edgefashion.errors import BadInput, CheckFailed, NotAvailable  # noqa: E402
 from edgefashion.models.checkpoint import load_model  # noqa: E402
+from edgefashion.quantize import calibration_images, static  # noqa: E402
 from edgefashion.records.contract import Contract, ContractReport  # noqa: E402
 from edgefashion.report.contract_grids import contract_grid  # noqa: E402
 from edgefashion.verify.contract import diagnose, network  # noqa: E402
@@ -67,11 +68,11 @@ def float_device(tiny_run: Path) -> Device:
 
 
 @pytest.fixture(scope="module")
-def int8_device(tiny_run: Path) -> Device:
-    """ONNX Runtime without fusion, which computes between rounded values in floats."""
-    artifact = open_artifact(tiny_run / "int8-static.onnx")
-    whole = onnx.load_model_from_string(artifact.content)
+def int8_device(tiny_run: Path, sample: Dataset) -> Device:
+    """ONNX Runtime without fusion, which computes between rounded values in floats, on the graph that still has all."""
     fp32 = onnx.load(tiny_run / "fp32.onnx")
+    calibration = calibration_images(sample, static.Config().calibration_images, static.Config().calibration_seed)
+    whole = static.apply(fp32, static.Config(), calibration.pixels)
     first_layer = next(node for node in fp32.graph.node if node.op_type == "Conv")
     network_alone = onnx.utils.Extractor(whole).extract_model([first_layer.input[0]], ["logits"])
 
@@ -82,7 +83,7 @@ def int8_device(tiny_run: Path) -> Device:
         name = session.get_inputs()[0].name
         return lambda images: np.concatenate([session.run(None, {name: images[i : i + 1]})[0] for i in range(10)])
 
-    return Device(artifact, ask(whole), ask(network_alone))
+    return Device(open_artifact(tiny_run / "int8-static.onnx"), ask(whole), ask(network_alone))
 
 
 @pytest.fixture(params=["float_device", "int8_device"])

@@ -3,7 +3,10 @@
 import base64
 import csv
 import dataclasses
+import lzma
+import sys
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -16,7 +19,7 @@ from numpy.typing import NDArray
 
 from edgefashion import verify
 from edgefashion.artifact import Artifact
-from edgefashion.data import Dataset, golden_images
+from edgefashion.data import Dataset, Images, golden_images
 from edgefashion.errors import BadInput, NotAvailable, UsageError
 from edgefashion.records import Golden
 from edgefashion.records.pictures import MAX_PIXELS, pack_pictures, unpack_pictures
@@ -34,6 +37,17 @@ def golden_with(**changes: object) -> Golden:
     return msgspec.structs.replace(sound, **changes)
 
 
+def older_text(content: bytes) -> str:
+    """Text of the first kind: rows' differences, deflated."""
+    return base64.b85encode(zlib.compress(content, 9)).decode()
+
+
+def newer_text(content: bytes) -> str:
+    """Text of the kind that is written now, whatever its content."""
+    filters = [{"id": lzma.FILTER_LZMA1, "dict_size": 2**13, "lc": 4, "lp": 0, "pb": 0}]
+    return "." + base64.b85encode(lzma.compress(content, lzma.FORMAT_RAW, filters=filters)).decode()
+
+
 class TestText:
     @given(small_pictures)
     def test_pictures_come_back(self, pixels: NDArray[np.uint8]) -> None:
@@ -42,12 +56,30 @@ class TestText:
         np.testing.assert_array_equal(unpack_pictures(text, pixels.shape), pixels)
         assert len(text) + 2 == len(msgspec.json.encode(text))
 
-    def test_ten_pictures_are_small(self) -> None:
-        """The golden pictures take less than two thirds of their 7,840 pixels, and less than plain zlib in base 64."""
-        pixels = golden_images()[1].pixels
-        assert len(pack_pictures(pixels)) < 5_000 < len(base64.b64encode(zlib.compress(pixels.tobytes(), 9)))
+    @given(small_pictures)
+    def test_older_text_is_read(self, pixels: NDArray[np.uint8]) -> None:
+        """Artifacts made before LZMA carry deflated differences of rows."""
+        text = older_text(np.diff(pixels, axis=1, prepend=np.uint8(0)).tobytes())
+        np.testing.assert_array_equal(unpack_pictures(text, pixels.shape), pixels)
 
-    @given(st.text(max_size=40) | st.binary(max_size=40).map(lambda raw: base64.b85encode(zlib.compress(raw)).decode()))
+    def test_ten_pictures_are_small(self) -> None:
+        """The golden pictures take a tenth less than their rows' differences deflated, and a fifth less than zlib."""
+        pixels = golden_images()[1].pixels
+        packed = len(pack_pictures(pixels))
+        assert packed < 0.91 * len(older_text(np.diff(pixels, axis=1, prepend=np.uint8(0)).tobytes()))
+        assert packed < 0.8 * len(base64.b64encode(zlib.compress(pixels.tobytes(), 9)))
+
+    def test_python_without_lzma(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A Python that was built without LZMA says so, and still reads older pictures."""
+        pixels = np.arange(8, dtype=np.uint8).reshape(2, 2, 2)
+        text, older = pack_pictures(pixels), older_text(np.diff(pixels, axis=1, prepend=np.uint8(0)).tobytes())
+        monkeypatch.setitem(sys.modules, "lzma", None)
+        for call in (lambda: pack_pictures(pixels), lambda: unpack_pictures(text, (2, 2, 2))):
+            with pytest.raises(NotAvailable, match="without which this Python was built"):
+                call()
+        np.testing.assert_array_equal(unpack_pictures(older, (2, 2, 2)), pixels)
+
+    @given(st.text(max_size=40) | st.binary(max_size=40).map(older_text) | st.binary(max_size=40).map(newer_text))
     def test_garbage_is_refused(self, text: str) -> None:
         """What is no text of four pixels is refused with the artifact's name, whatever it is."""
         golden = golden_with(pixels=text)
@@ -68,11 +100,19 @@ class TestText:
         [(5, (1, 2, 2)), (3, (1, 2, 2)), (20_000_000, (1, 28, 28)), (MAX_PIXELS + 1, (1, 1, MAX_PIXELS + 1))],
         ids=["one more", "one less", "bomb", "large"],
     )
-    def test_other_sizes_are_refused(self, size: int, shape: tuple[int, ...]) -> None:
+    @pytest.mark.parametrize("write", [older_text, newer_text])
+    def test_other_sizes_are_refused(self, write: Callable[[bytes], str], size: int, shape: tuple[int, ...]) -> None:
         """More or fewer pixels than announced are refused; a bomb is not inflated."""
-        text = base64.b85encode(zlib.compress(bytes(size), 9)).decode()
         with pytest.raises(BadInput, match=r"they are not the|are too many|at most"):
-            golden_with(pixels=text, shape=shape).pictures(HERE)
+            golden_with(pixels=write(bytes(size)), shape=shape).pictures(HERE)
+
+    @pytest.mark.parametrize("write", [older_text, newer_text])
+    def test_what_follows_the_pictures_is_refused(self, write: Callable[[bytes], str]) -> None:
+        """Text that goes on behind the pictures, or ends before they do, is damaged."""
+        whole = write(bytes(4))
+        for text in (whole[:-5], whole + "00000"):
+            with pytest.raises(BadInput, match="cannot be read"):
+                golden_with(pixels=text).pictures(HERE)
 
 
 class TestInTheArtifact:
@@ -95,6 +135,23 @@ class TestInTheArtifact:
         golden = find_reference(older, sample, "golden")
         np.testing.assert_array_equal(golden.pixels, golden_images()[1].pixels)
         assert verify.compare(older, golden, sample).passed
+
+    def test_pictures_may_stay_in_the_sample(self, fp32: Artifact, sample: Dataset, tmp_path: Path) -> None:
+        """An artifact with a digest in the pictures' place is verified on the sample's, and they leave it as a file."""
+        bare = without_pictures(fp32, golden_images()[1].sha256)
+        golden = find_reference(bare, sample, "golden")
+        assert verify.compare(bare, golden, sample).passed
+        files = [golden_file(each, tmp_path / "golden.npz").read_bytes() for each in (fp32, bare)]
+        assert files[0] == files[1]
+
+    def test_another_sample_is_told(self, fp32: Artifact) -> None:
+        """An artifact whose pictures are not those of the sample at hand can prove nothing, and says why."""
+        sound = golden_images()[1]
+        golden = without_pictures(fp32, sound.sha256).manifest.golden
+        assert golden is not None
+        golden.check_sample(sound.sha256, HERE)
+        with pytest.raises(BadInput, match=r"model\.onnx carries no golden pictures, and those of the bundled sample"):
+            golden.check_sample(Images(sound.pixels[::-1], sound.labels).sha256, HERE)
 
     @pytest.mark.parametrize(
         "change",
@@ -157,6 +214,11 @@ def changed(artifact: Artifact, **changes: object) -> Artifact:
     assert artifact.manifest.golden is not None
     golden = msgspec.structs.replace(artifact.manifest.golden, **changes)
     return dataclasses.replace(artifact, manifest=msgspec.structs.replace(artifact.manifest, golden=golden))
+
+
+def without_pictures(artifact: Artifact, digest: str) -> Artifact:
+    """The artifact with a digest instead of its golden pictures."""
+    return changed(artifact, pixels="", shape=(), labels=(), pictures_sha256=digest)
 
 
 def golden_logits(artifact: Artifact) -> NDArray[np.float32]:

@@ -16,7 +16,7 @@ from edgefashion.errors import CannotWrite, CheckFailed  # noqa: E402
 from edgefashion.files import UNSEALED  # noqa: E402
 from edgefashion.records import Manifest  # noqa: E402
 from edgefashion.runtimes import default_spec, open_session  # noqa: E402
-from edgefashion.verify import Limits, find_reference  # noqa: E402
+from edgefashion.verify import Limits, compare, find_reference  # noqa: E402
 from edgefashion.verify.keep import keep_if_proven  # noqa: E402
 
 
@@ -51,6 +51,25 @@ def test_proven_model_is_kept(
         answers = session.run(golden.pixels)
     # float32 survives its shortest decimal form exactly.
     np.testing.assert_array_equal(np.array(kept.manifest.golden.logits, np.float32), answers)
+
+
+def test_a_model_without_pictures_proves_itself_too(
+    model: Any, draft: Manifest, checkpoint: Artifact, sample: Dataset, tmp_path: Path
+) -> None:
+    """Without its golden pictures a file is 4 kB smaller, and still answers for them: the sample has them."""
+    kept, bare = (
+        keep_if_proven(model, draft, tmp_path / f"{each}.onnx", sample, reference=checkpoint, pictures=each)[0]
+        for each in (True, False)
+    )
+    inside, outside = kept.manifest.golden, bare.manifest.golden
+    assert inside is not None
+    assert outside is not None
+    assert (inside.has_pictures, outside.has_pictures) == (True, False)
+    assert 4_000 < len(kept.content) - len(bare.content) < 5_000
+    assert inside.logits == outside.logits
+    golden = find_reference(bare, sample, "golden")
+    np.testing.assert_array_equal(golden.pixels, find_reference(kept, sample, "golden").pixels)
+    assert compare(bare, golden, sample).passed
 
 
 @pytest.mark.parametrize("existing", [True, False])

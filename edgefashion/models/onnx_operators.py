@@ -104,16 +104,24 @@ def _sum_of_products(
         compute: Of value, weight and bias.
         value: What the layer is given.
         weight: With one scale, or one for each index of its dimension `outputs`.
-        bias: In units of the product, as every quantizer makes it.
+        bias: In units of the product, as every quantizer makes it; or real, and rounded to these units.
         outputs: The dimension of `weight` over which nothing is summed.
         shape: What the weight's scales must be to broadcast against the result.
     """
-    if isinstance(value, Scaled) and isinstance(weight, Scaled) and isinstance(bias, Scaled | None):
+    if isinstance(value, Scaled) and isinstance(weight, Scaled):
         scales = weight.scale.numel()
         if value.scale.numel() == 1 and (scales == 1 or scales == weight.scale.shape[outputs]):
-            sums = compute(value.steps.to(weight.steps.dtype), weight.steps, None if bias is None else bias.steps)
-            return Scaled(sums, value.scale * (weight.scale if scales == 1 else weight.scale.reshape(shape)))
+            unit = value.scale * (weight.scale if scales == 1 else weight.scale.reshape(shape))
+            sums = compute(value.steps.to(weight.steps.dtype), weight.steps, _in_units(bias, unit, weight.steps.dtype))
+            return Scaled(sums, unit)
     return compute(real(value), real(weight), None if bias is None else real(bias))
+
+
+def _in_units(bias: Value | None, unit: Tensor, kind: torch.dtype) -> Tensor | None:
+    """A bias as whole numbers of `unit`: ONNX Runtime rounds a real one so when it opens a quantized model."""
+    if bias is None or isinstance(bias, Scaled):
+        return None if bias is None else bias.steps
+    return (bias / unit.flatten()).round().to(kind)
 
 
 def _mul(_: Attributes, one: Value, other: Value) -> Value:

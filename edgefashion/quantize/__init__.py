@@ -18,6 +18,7 @@ from edgefashion.artifact import Artifact
 from edgefashion.data import Dataset, Images, silent
 from edgefashion.environment import require
 from edgefashion.errors import UsageError
+from edgefashion.quantize.compact import compact
 from edgefashion.quantize.settings import recorded
 from edgefashion.records import Parity, Quantization
 from edgefashion.registry import Registry
@@ -85,6 +86,7 @@ def apply(
         model = module.fine_tune(model, config, data, note)
     else:
         model = module.apply(model, config, calibration.pixels)
+    model = compact(model)
     onnx.checker.check_model(model, full_check=True)
     manifest = msgspec.structs.replace(
         artifact.manifest,

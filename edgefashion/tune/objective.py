@@ -78,20 +78,31 @@ class Objective:
         """
         self.number, self.is_lost = trial.number, False
         try:
-            return self._values(trial)
-        except CheckFailed as error:
-            raise self._pruned(trial, str(error)) from None
+            return self._tried(trial)
         except UpdateFinishedTrialError:
             self.is_lost = True
             raise
 
-    def _values(self, trial: Trial) -> tuple[float, ...]:
-        base = self.plan.recipe
-        suggest(trial, base)
-        recipe = recipe_of(trial.params, base, study=self.study.study_name, number=trial.number)
+    def _tried(self, trial: Trial) -> tuple[float, ...]:
+        suggest(trial, self.plan.recipe)
+        recipe = recipe_of(trial.params, self.plan.recipe, study=self.study.study_name, number=trial.number)
         if recipe is None:
             raise RuntimeError(f"trial {trial.number} was not given every setting")
         self.progress.begun(trial.number, recipe)
+        try:
+            costs = self._affordable(trial, recipe)
+            worth = self._trained(trial, recipe, costs)
+        except (CheckFailed, _NotWorthIt) as reason:
+            trial.set_user_attr(WHY, str(reason))
+            self.progress.ended(trial.number, f"pruned: {reason}")
+            raise TrialPruned(str(reason)) from None
+        accuracy = worth.right / worth.images
+        latency = f", {1e6 * costs.latency_s:.1f} µs" if costs.latency else ""
+        self.progress.ended(trial.number, f"{accuracy:.2%}, {worth.size_bytes:,} bytes{latency}")
+        values = (accuracy, float(worth.size_bytes))
+        return (*values, costs.latency_s) if self.plan.machine else values
+
+    def _affordable(self, trial: Trial, recipe: Recipe) -> Costs:
         costs = self._costs(recipe)
         trial.set_user_attr(COSTS, msgspec.to_builtins(costs))
         for limit, violation in violations(costs, self.limits).items():
@@ -99,20 +110,17 @@ class Objective:
                 trial.set_constraint(limit, violation)
         reason = beyond(costs, self.limits)
         if reason:
-            raise self._pruned(trial, reason)
+            raise _NotWorthIt(reason)
+        return costs
+
+    def _trained(self, trial: Trial, recipe: Recipe, costs: Costs) -> Worth:
         watch = _Watch(trial.number, costs, list(finished_trials(self.study)), self.progress)
         try:
             worth = self.tools.worth(recipe, watch)
-        except _Hopeless as stopped:
-            raise self._pruned(trial, str(stopped)) from None
         finally:
             trial.set_user_attr(ACCURACIES, watch.accuracies)
         trial.set_user_attr(WORTH, msgspec.to_builtins(worth))
-        accuracy = worth.right / worth.images
-        latency = f", {1e6 * costs.latency_s:.1f} µs" if costs.latency else ""
-        self.progress.ended(trial.number, f"{accuracy:.2%}, {worth.size_bytes:,} bytes{latency}")
-        values = (accuracy, float(worth.size_bytes))
-        return (*values, costs.latency_s) if self.plan.machine else values
+        return worth
 
     def _costs(self, recipe: Recipe) -> Costs:
         """What is known of the network from another trial, or else what measuring says."""
@@ -127,11 +135,6 @@ class Objective:
         """Whether nothing is left to measure."""
         is_measured = costs.latency is not None or self.plan.machine is None
         return costs.noise != "invalid" and (is_measured or bool(beyond(costs, self.limits)))
-
-    def _pruned(self, trial: Trial, reason: str) -> TrialPruned:
-        trial.set_user_attr(WHY, reason)
-        self.progress.ended(trial.number, f"pruned: {reason}")
-        return TrialPruned(reason)
 
 
 def costs_of(trial: FrozenTrial) -> Costs | None:
@@ -154,8 +157,8 @@ def finished_trials(study: Study) -> Iterator[Finished]:
             yield Finished(each.number, costs, accuracies)
 
 
-class _Hopeless(Exception):  # noqa: N818 - no error: a training that is not worth its rest
-    """Ends a training; says why."""
+class _NotWorthIt(Exception):  # noqa: N818 - no error: a network too costly, or a training that cannot win
+    """Ends a trial; says why."""
 
 
 class _Watch(SilentTraining):
@@ -175,4 +178,4 @@ class _Watch(SilentTraining):
         self._progress.epoch(self._number, metrics)
         reason = hopeless(self.accuracies, self._costs, self._finished)
         if reason:
-            raise _Hopeless(reason)
+            raise _NotWorthIt(reason)

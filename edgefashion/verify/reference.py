@@ -109,11 +109,11 @@ def _stored(artifact: Artifact, path: Path, data: Dataset) -> ReferenceLogits:
 
 
 def golden_reference(artifact: Artifact) -> ReferenceLogits:
-    """The golden pictures that `artifact` carries, and what it answered to them.
+    """The golden pictures, and what `artifact` answered to them.
 
     Raises:
-        NotAvailable: It carries none.
-        BadInput: They fit neither its input nor its labels.
+        NotAvailable: It carries no golden outputs.
+        BadInput: They fit neither its input nor its labels; or it carries none, and the bundled sample has others.
     """
     golden = artifact.manifest.golden
     if golden is None:
@@ -129,19 +129,22 @@ def golden_reference(artifact: Artifact) -> ReferenceLogits:
         fits = False
     if not fits or not len(chosen):
         raise BadInput(f"{artifact.path} carries golden outputs that fit neither its pictures nor its labels")
-    source = f"golden outputs in the artifact ({len(chosen)} pictures)"
+    whose = "" if golden.has_pictures else " of the bundled sample"
+    source = f"golden outputs in the artifact ({len(chosen)} pictures{whose})"
     return ReferenceLogits(source, chosen.pixels, chosen.labels, logits, golden=True)
 
 
 def _golden_images(artifact: Artifact, golden: Golden) -> Images:
     """The pictures inside the artifact; those of the bundled sample for an artifact that carries only their indices."""
     try:
-        if golden.pixels:
+        if golden.has_pictures:
             pixels = golden.pictures(artifact.path)
             return Images(pixels, np.array(golden.labels, dtype=np.uint8).reshape(len(pixels)))
-        return load_sample().test.take(np.array(golden.indices, dtype=np.intp).reshape(len(golden.logits)))
+        found = load_sample().test.take(np.array(golden.indices, dtype=np.intp).reshape(len(golden.logits)))
     except (IndexError, ValueError, OverflowError):
         raise BadInput(f"{artifact.path} carries golden outputs whose pictures or labels do not exist") from None
+    golden.check_sample(found.sha256, artifact.path)
+    return found
 
 
 def _matches(stored: Path, data: Dataset) -> bool:

@@ -22,6 +22,7 @@ onnx = pytest.importorskip("onnx")
 
 import onnxruntime  # noqa: E402 - after the skips
 
+LAYERS = ["features.0.conv", "features.1.conv", "features.2.conv", "hidden", "classify"]
 # What a session computes with, and as the file is written.
 LEVELS = [
     onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL,
@@ -126,6 +127,15 @@ def test_weights_of_eight_bits_may_be_made_unsigned(model: Any, pixels: Any, sam
         answers(each, sample.test.pixels[:200], LEVELS[0], x64quantprecision="1") for each in (before, compact(before))
     ]
     np.testing.assert_array_equal(*both)
+
+
+def test_an_artifact_is_compact(tiny_run: Path) -> None:
+    """What is kept has a quarter of the names' and zeros' bytes, and the layers' names."""
+    found = onnx.load(tiny_run / "int8-static.onnx")
+    weights = sum(each.ByteSize() for each in found.graph.initializer)
+    assert weights < 13_000
+    assert found.ByteSize() - weights - len(found.metadata_props[0].value) < 1_700
+    assert [layer_of(node) for node in found.graph.node if node.op_type in ("Conv", "Gemm")] == LAYERS
 
 
 def test_branches_and_matrix_products(tmp_path: Path) -> None:

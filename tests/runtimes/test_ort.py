@@ -42,7 +42,9 @@ def test_every_node_is_accounted_for(name: str, tiny_run: Path) -> None:
     with open_session(artifact, CPU) as session:
         assert list(session.placement.nodes) == ["CPUExecutionProvider"]
         nodes = onnx.load_model_from_string(artifact.content).graph.node
-        assert 0 < session.placement.nodes["CPUExecutionProvider"] <= len(nodes)
+        # Biases of quantized layers are stored as floats; onnxruntime makes integers of them, and a node to read them.
+        biases = len([node for node in nodes if node.op_type in ("Conv", "Gemm")]) if name == "int8-static" else 0
+        assert 0 < session.placement.nodes["CPUExecutionProvider"] <= len(nodes) + biases
         if name == "fp32":
             assert len(nodes) == session.placement.nodes["CPUExecutionProvider"]
 

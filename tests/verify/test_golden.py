@@ -24,7 +24,7 @@ from edgefashion.errors import BadInput, NotAvailable, UsageError
 from edgefashion.records import Golden
 from edgefashion.records.pictures import MAX_PIXELS, pack_pictures, unpack_pictures
 from edgefashion.verify import find_reference, reference
-from edgefashion.verify.contract import golden_file, read_outputs
+from edgefashion.verify.contract import diagnose, golden_file, read_outputs
 
 HERE = Path("model.onnx")
 small_pictures = npst.arrays(np.uint8, npst.array_shapes(min_dims=3, max_dims=3, max_side=9))
@@ -140,18 +140,23 @@ class TestInTheArtifact:
         """An artifact with a digest in the pictures' place is verified on the sample's, and they leave it as a file."""
         bare = without_pictures(fp32, golden_images()[1].sha256)
         golden = find_reference(bare, sample, "golden")
+        assert golden.source == "golden outputs in the artifact (10 pictures of the bundled sample)"
         assert verify.compare(bare, golden, sample).passed
         files = [golden_file(each, tmp_path / "golden.npz").read_bytes() for each in (fp32, bare)]
         assert files[0] == files[1]
 
-    def test_another_sample_is_told(self, fp32: Artifact) -> None:
+    def test_another_sample_is_told(self, fp32: Artifact, sample: Dataset, tmp_path: Path) -> None:
         """An artifact whose pictures are not those of the sample at hand can prove nothing, and says why."""
-        sound = golden_images()[1]
-        golden = without_pictures(fp32, sound.sha256).manifest.golden
-        assert golden is not None
-        golden.check_sample(sound.sha256, HERE)
-        with pytest.raises(BadInput, match=r"model\.onnx carries no golden pictures, and those of the bundled sample"):
-            golden.check_sample(Images(sound.pixels[::-1], sound.labels).sha256, HERE)
+        foreign = without_pictures(fp32, Images(golden_images()[1].pixels[::-1], golden_images()[1].labels).sha256)
+        for ask in (
+            lambda: find_reference(foreign, sample, "golden"),
+            lambda: golden_file(foreign, tmp_path / "golden.npz"),
+            lambda: diagnose(foreign, golden_logits(foreign)),
+        ):
+            with pytest.raises(
+                BadInput, match=r"fp32\.onnx carries no golden pictures, and those of the bundled sample"
+            ):
+                ask()
 
     @pytest.mark.parametrize(
         "change",

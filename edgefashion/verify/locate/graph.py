@@ -39,6 +39,11 @@ class Graph:
         return {name: node for node in self.nodes for name in node.output if name}
 
     @cached_property
+    def by_name(self) -> dict[str, Any]:
+        """The nodes that have a name."""
+        return {node.name: node for node in self.nodes if node.name}
+
+    @cached_property
     def consumers(self) -> dict[str, list[Any]]:
         """The nodes that take each tensor."""
         found: dict[str, list[Any]] = {}
@@ -75,8 +80,8 @@ class Graph:
 
 
 def layer_of(node: Any) -> str:
-    """The layer in a node's name: "features.0.conv" of "features.0.conv/Conv_quant"."""
-    return str(node.name).rpartition("/")[0] or str(node.name)
+    """The layer in a node's name: "features.0.conv" of "features.0.conv/Conv_quant"; of a nameless one its result."""
+    return str(node.name).rpartition("/")[0] or str(node.name) or str(node.output[0])
 
 
 def exposing(graph: Graph, tensors: Sequence[str]) -> Any:
@@ -103,7 +108,7 @@ def extract(graph: Graph, stops: Collection[str], end: str, values: Values) -> A
     return helper.make_model(
         helper.make_graph(
             nodes,
-            name=layer_of(nodes[-1]),
+            name=layer_of(next((node for node in reversed(nodes) if node.name), nodes[-1])),
             inputs=[_described(name, values[name]) for name in starts],
             outputs=[_described(end, values[end])],
             initializer=[tensor for name, tensor in graph.constants.items() if name in used],

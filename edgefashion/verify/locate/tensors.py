@@ -1,4 +1,8 @@
-"""A float32 graph beside one quantized from it: tensors keep their names, with what onnxruntime adds to them."""
+"""A float32 graph beside one quantized from it.
+
+A node that computes floats has the same name in both. Where a quantizer put others in its place, the tensor that it
+gave has the same name, or one that onnxruntime's quantizers make of it.
+"""
 
 from typing import Any
 
@@ -30,7 +34,7 @@ def _standing_for(graph: Graph, reference: Graph, names: list[str]) -> dict[str,
     """The candidate's tensor for each of the reference's that it has."""
     stands: dict[str, str] = {}
     for name in names:
-        tensor = _rounded(graph, name)
+        tensor = _rounded(graph, reference.producers[name].name, name)
         if tensor is not None:
             stands[name] = tensor
             continue
@@ -41,8 +45,16 @@ def _standing_for(graph: Graph, reference: Graph, names: list[str]) -> dict[str,
     return stands
 
 
-def _rounded(graph: Graph, name: str) -> str | None:
-    """The tensor that the nodes behind it really take: after rounding, where there is no other way than through it."""
+def _rounded(graph: Graph, node: str, name: str) -> str | None:
+    """The tensor that the nodes behind it really take: after rounding, where there is no other way than through it.
+
+    Args:
+        graph: The candidate.
+        node: What the node that computes it is called in the reference.
+        name: What the tensor is called there.
+    """
+    if name not in graph.computed and node in graph.by_name:
+        name = str(graph.by_name[node].output[0])
     if name not in graph.computed:
         quantized = f"{name}_quantized"
         return quantized if quantized in graph.computed and quantization_of(graph, quantized) else None

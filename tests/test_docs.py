@@ -76,6 +76,15 @@ def test_the_gate_and_the_operating_points_work(place: Path) -> None:
         shell(command, place)
 
 
+def test_the_released_models_can_be_picked_and_looked_at(place: Path) -> None:
+    """What the README shows of the small models, on the files of the repository."""
+    for run in ("large", "micro", "released", "tiny", "edge"):
+        shutil.copytree(ROOT / "exported" / run, place / "exported" / run)
+    for command in blocks("sh")[6].splitlines():
+        shell(command, place)
+    assert (place / "missed.png").is_file()
+
+
 def test_the_whole_line_works_by_hand(place: Path) -> None:
     """Each command takes up where the one before it left off."""
     pytest.importorskip("torch")

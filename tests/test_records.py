@@ -137,7 +137,7 @@ def test_unknown_and_mistyped_members(member: str, value: Any, training_report: 
 def test_missing_members(training_report: TrainingReport, tmp_path: Path) -> None:
     """Each member without a default is needed."""
     members = members_of(training_report)
-    optional = {"kind", "schema", SEAL_KEY, "precision", "teacher", "teacher_sha256"}
+    optional = {"kind", "schema", SEAL_KEY, "precision", "teacher", "teacher_sha256", "processes"}
     for name in members.keys() - optional:
         rest = {other: value for other, value in members.items() if other != name}
         with pytest.raises(BadInput, match=f"missing required field `{name}`"):

@@ -190,6 +190,11 @@ def _transpose(attributes: Attributes, value: Tensor) -> Tensor:
     return value.permute(attributes.get("perm", tuple(reversed(range(value.ndim)))))
 
 
+def _reduce_mean(attributes: Attributes, value: Tensor, axes: Tensor | None = None) -> Tensor:
+    dims = [int(axis) for axis in axes] if axes is not None else list(attributes.get("axes", range(value.ndim)))
+    return value.mean(dim=dims, keepdim=bool(attributes.get("keepdims", 1)))
+
+
 def _unsqueeze(_: Attributes, value: Tensor, axes: Tensor) -> Tensor:
     dimensions = value.ndim + axes.numel()
     for axis in sorted(int(axis) % dimensions for axis in axes):
@@ -221,6 +226,7 @@ OPERATORS: Mapping[str, Operator] = {
     "MaxPool": _in_any_unit(_max_pool),
     "Mul": _mul,
     "QuantizeLinear": _quantize_linear,
+    "ReduceMean": _on_reals(_reduce_mean),
     "Relu": _in_any_unit(lambda _, value: value.relu()),
     "Reshape": _in_any_unit(_reshape),
     "Sigmoid": _on_reals(lambda _, value: value.sigmoid()),

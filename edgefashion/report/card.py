@@ -144,7 +144,9 @@ def _tags(card: Card) -> list[str]:
 
 def _commands(card: Card) -> list[str]:
     schemes = [each.scheme for each in card.models if each.scheme]
-    return reproduction(card.lineage, schemes=schemes, opset=card.models[0].manifest.opset)
+    first = card.models[0].manifest
+    pictures = first.golden is None or first.golden.has_pictures
+    return reproduction(card.lineage, schemes=schemes, opset=first.opset, pictures=pictures)
 
 
 def _digests(card: Card) -> dict[str, str]:

@@ -21,13 +21,16 @@ class Trained:
     report: TrainingReport
 
 
-def reproduction(lineage: Sequence[Trained], *, schemes: Sequence[str], opset: int | None) -> list[str]:
+def reproduction(
+    lineage: Sequence[Trained], *, schemes: Sequence[str], opset: int | None, pictures: bool = True
+) -> list[str]:
     """The commands that train the runs of `lineage` and export the last of them, to be joined by "&&".
 
     Args:
         lineage: Each run's teacher before it; the teacher of the first, if it has one, is looked for in exported/.
         schemes: Of the quantized models, as `--scheme` takes them.
         opset: Of the models; None for the default.
+        pictures: Whether golden pictures travel inside the models.
     """
     commands = [_train(each, teachers=lineage[:place]) for place, each in enumerate(lineage)]
     last = lineage[-1]
@@ -35,6 +38,7 @@ def reproduction(lineage: Sequence[Trained], *, schemes: Sequence[str], opset: i
     words += ["--opset", str(opset)] if opset is not None else []
     for scheme in schemes:
         words += ["--scheme", scheme]
+    words += [] if pictures else ["--no-pictures"]
     return [*commands, shlex.join(words)]
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from edgefashion import export, quantize, train
-from edgefashion.artifact import Artifact
+from edgefashion import export, quantize, tensors, train
+from edgefashion.artifact import Artifact, from_content, stamp_checkpoint
 from edgefashion.bench import Request, measure
 from edgefashion.data import Dataset
 from edgefashion.errors import CheckFailed
+from edgefashion.files import atomic_write
 from edgefashion.quantize import static
 from edgefashion.records import Interval, NoiseLevel, Parity, Recipe
 from edgefashion.records.tuning import CostLimits, Costs, Worth
@@ -24,6 +25,8 @@ from edgefashion.verify import Limits
 _ANY = Limits(min_agreement=0.0)
 # Enough to show that an export computes at all, and to let batch-norm see more than one picture.
 _FEW = 32
+# Of random weights: about as far as trained ones go.
+_REACH = 0.1
 
 
 @dataclass(frozen=True)
@@ -47,8 +50,8 @@ class Workbench:
     def costs(self, recipe: Recipe, limits: CostLimits) -> Costs:
         """What the network of `recipe` costs in int8, before it is worth anything; no latency if it is too large.
 
-        It is trained for one step, as weights change neither what is computed nor, but for the digits in its manifest,
-        how large the file is.
+        It is trained for one step, and then given random weights: as trained ones they differ from layer to layer, and
+        no values of theirs change what is computed, nor how large the file is, but for digits in its manifest.
 
         Raises:
             CheckFailed: Its latency could not be measured.
@@ -59,7 +62,8 @@ class Workbench:
         with tempfile.TemporaryDirectory(prefix="edgefashion-tune-") as folder:
             with working():
                 checkpoint = train.fit(once, one_step, out=Path(folder) / "run", seed=self.seed, threads=self.threads)
-                int8, _ = self._to_int8(checkpoint, dataclasses.replace(one_step, train=self.data.train))
+                calibrated = dataclasses.replace(one_step, train=self.data.train)
+                int8, _ = self._to_int8(_with_random_weights(checkpoint), calibrated)
             size = Costs(size_bytes=len(int8.content))
             if not self.measure_s or beyond(size, limits):
                 return size
@@ -88,6 +92,23 @@ class Workbench:
         fp32, _ = export.to_onnx(checkpoint, few, limits=_ANY, pictures=self.pictures)
         config = static.Config(calibration_images=min(static.Config.calibration_images, len(data.train)))
         return quantize.apply(fp32, "static", data, config=config, limits=_ANY)
+
+
+def _with_random_weights(checkpoint: Artifact) -> Artifact:
+    """The same network, no two layers of which are equal: files keep one copy of what is.
+
+    Layers of the same shape begin with the same weights, and hardly depart from them in one step.
+    """
+    random = np.random.default_rng(0)
+    arrays = tensors.arrays(checkpoint.content, checkpoint.path)
+    for name, array in arrays.items():
+        if array.ndim > 1:
+            arrays[name] = random.uniform(-_REACH, _REACH, array.shape).astype(array.dtype)
+        elif array.ndim == 1:
+            # Upwards, as variances are positive.
+            arrays[name] = (array + random.uniform(0, _REACH, array.shape)).astype(array.dtype)
+    content = stamp_checkpoint(arrays, checkpoint.manifest)
+    return from_content(content, atomic_write(checkpoint.path, content))
 
 
 def measure_latency(model: Artifact, data: Dataset, *, budget_s: float) -> tuple[Interval, NoiseLevel]:

@@ -105,11 +105,19 @@ def test_strided_beginning() -> None:
     torch.testing.assert_close(expected, first.conv(x)[0, :, 2, 4].detach())
 
 
-def test_other_picture_sizes_and_classes(sample: Dataset) -> None:
+@pytest.mark.parametrize("shape", [(5, 24), (24, 5), (4, 4)])
+def test_other_picture_sizes_and_classes(shape: tuple[int, int], sample: Dataset) -> None:
     """Picture size and number of classes come from the data; the mean takes whatever positions are left."""
     architecture = Architecture("compact", {"widths": [4, 8], "depths": [1, 1]})
-    model = build(architecture, image_shape=(5, 24), classes=3, preprocessing=sample.preprocessing).eval()
-    assert tuple(model(torch.zeros(2, 5, 24, dtype=torch.uint8)).shape) == (2, 3)
+    model = build(architecture, image_shape=shape, classes=3, preprocessing=sample.preprocessing).eval()
+    assert tuple(model(torch.zeros(2, *shape, dtype=torch.uint8)).shape) == (2, 3)
+
+
+@pytest.mark.parametrize("shape", [(3, 24), (24, 3)])
+def test_pictures_too_small(shape: tuple[int, int]) -> None:
+    """A picture whose shorter side would be halved away is refused."""
+    with pytest.raises(ValueError, match="cannot be halved 2 times"):
+        compact.build({"widths": [4, 8], "depths": [1, 1]}, shape, 10)
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,9 @@ from edgefashion.recipes import recipe_text  # noqa: E402
 from edgefashion.records import TrainingReport  # noqa: E402
 from edgefashion.tensors import Arrays  # noqa: E402
 
+# One worker of pytest, so that the group is started once.
+pytestmark = pytest.mark.xdist_group("processes")
+
 HERE = Path(__file__).parent
 
 # Relative distance of the weights after six steps in float32. Another order of sums changes the last bit of a gradient,
@@ -170,15 +173,29 @@ def recipe_file(tmp_path: Path) -> Path:
     return file
 
 
-def test_killed_process_changes_nothing(recipe_file: Path, tmp_path: Path) -> None:
-    """After one of two processes was killed, torchrun's restart ends in the bytes of a training that was left alone.
+def training(recipe_file: Path, out: Path) -> list[str]:
+    """Arguments of the command line."""
+    where = ["--data", "sample", "--device", "cpu", "--out", str(out)]
+    return ["train", "--recipe", str(recipe_file), "--json", *where]
 
-    Only one process speaks: standard output is one JSON document.
-    """
+
+def test_one_report(recipe_file: Path, tmp_path: Path) -> None:
+    """Two processes write one run and print one report: standard output is one JSON document."""
+    processes = two_processes("-m", "edgefashion", *training(recipe_file, tmp_path / "run"))
+    said = [process.communicate(timeout=300) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+    assert (tmp_path / "run" / runs.TRAINING).read_bytes().rstrip() == said[0][0].encode().rstrip()
+    assert said[1] == ("", "")
+    report = TrainingReport.load(tmp_path / "run" / runs.TRAINING)
+    assert (report.processes, len(report.history)) == (2, 3)
+
+
+@pytest.mark.slow
+def test_killed_process_changes_nothing(recipe_file: Path, tmp_path: Path) -> None:
+    """After one of two processes was killed, torchrun's restart ends in the bytes of a training that was left alone."""
     out = tmp_path / "whole" / "run", tmp_path / "killed" / "run"
-    train = "train", "--recipe", str(recipe_file), "--data", "sample", "--device", "cpu", "--json", "--out"
-    whole = torchrun("-m", "edgefashion", *train, str(out[0]))
-    killed = torchrun(str(HERE / "killed_once.py"), *train, str(out[1]))
+    whole = torchrun("-m", "edgefashion", *training(recipe_file, out[0]))
+    killed = torchrun(str(HERE / "killed_once.py"), *training(recipe_file, out[1]))
     assert (whole.returncode, killed.returncode) == (0, 0), whole.stderr + killed.stderr
     assert ", resumed at epoch 2" not in whole.stderr
     assert killed.stderr.count(", resumed at epoch 2") == 1

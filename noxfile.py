@@ -34,14 +34,14 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Mypy, strict, against the real types of torch."""
-    session.install("-e", ".[train]", *group("types"), *group("nox"))
+    session.install("-e", ".[train,tune]", *group("types"), *group("nox"))
     session.run("mypy")
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
     """The whole suite but the slow tests; arguments go to pytest."""
-    session.install("-e", ".[train]", *group("test"))
+    session.install("-e", ".[train,tune]", *group("test"))
     session.run("pytest", "-m", "not slow", *PARALLEL, *session.posargs)
     # Every gate must be seen to fire, on the committed run. 3: the machine was too noisy to tell 10 % of latency, and
     # that gate said so; a fault that was missed, and a false alarm, are 1.
@@ -52,7 +52,7 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def slow(session: nox.Session) -> None:
     """The tests that take minutes."""
-    session.install("-e", ".[train]", *group("test"))
+    session.install("-e", ".[train,tune]", *group("test"))
     session.run("pytest", "-m", "slow", *session.posargs)
 
 

@@ -34,7 +34,15 @@ _METADATA_PROPS, _KEY, _VALUE = 14, 1, 2
 
 
 # Tests that time something, or start processes that do: one after the other, also where tests run in parallel.
-_MEASURING = ("bench", "cli/test_bench_command.py", "cli/test_explain.py", "sensitivity", "selftest", "test_docs.py")
+_MEASURING = (
+    "bench",
+    "cli/test_bench_command.py",
+    "cli/test_explain.py",
+    "sensitivity",
+    "selftest",
+    "test_docs.py",
+    "tune/test_measured.py",
+)
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups

@@ -77,6 +77,8 @@ HEAVY = {
         "selftest",
     },
     "onnxscript": set[str](),
+    "optuna": {"tune"},
+    "sqlalchemy": {"tune"},
     "onnxruntime": {
         "runtimes/ort.py",
         "runtimes/plug_ins.py",

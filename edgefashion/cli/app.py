@@ -27,6 +27,7 @@ from edgefashion.cli.report import report
 from edgefashion.cli.selftest import selftest
 from edgefashion.cli.sensitivity import sensitivity, stability
 from edgefashion.cli.train import train
+from edgefashion.cli.tune import tune
 from edgefashion.cli.verify import verify
 from edgefashion.errors import EdgefashionError, ExitCode
 
@@ -40,6 +41,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     data,
     recipes,
     train,
+    tune,
     export,
     sensitivity,
     stability,

@@ -35,7 +35,11 @@ RELEVANT = (
     "torchvision",
     "scikit-learn",
 )
-EXTRAS = {"train": ("torch", "torchvision", "onnx", "onnxscript"), "mlperf": ("mlcommons_loadgen",)}
+EXTRAS = {
+    "train": ("torch", "torchvision", "onnx", "onnxscript"),
+    "tune": ("optuna",),
+    "mlperf": ("mlcommons_loadgen",),
+}
 
 
 def require(extra: str, *, purpose: str) -> None:

@@ -54,5 +54,5 @@ def build(
 
 
 def count_parameters(model: nn.Module) -> int:
-    """Number of trained values."""
+    """Number of parameters, batch-norm's fixed scales included."""
     return sum(parameter.numel() for parameter in model.parameters())

@@ -77,7 +77,7 @@ class Recipe(Record, frozen=True, omit_defaults=True):
     warm_up: float = 0.0  # share of all steps over which the learning rate rises to its highest
     momentum: float = 0.9  # Nesterov's, for sgd and muon
     weight_decay: float = 0.0
-    side_learning_rate: float = 0.01  # muon only: AdamW's, for biases, the first convolution and the last layer
+    side_learning_rate: float = 0.01  # muon only: AdamW's, for all but convolutions of ten inputs or more
     label_smoothing: float = 0.0  # share of each label that is spread over all classes
     mixup: float = 0.0  # both parameters of the Beta distribution that pictures are mixed by; 0 mixes none
     average: float = 0.0  # decay of the moving average of weights, a step; 0 keeps the last weights themselves
@@ -86,6 +86,12 @@ class Recipe(Record, frozen=True, omit_defaults=True):
     # Only where there is a teacher: share of the loss that its answers have, and how soft they are made.
     teacher_weight: float = 0.8
     temperature: float = 2.0
+
+    def __post_init__(self) -> None:
+        """Take defaults for what equals them: msgspec leaves out those alone, and equal recipes are equal bytes."""
+        for field in msgspec.structs.fields(self):
+            if getattr(self, field.name) == field.default:
+                msgspec.structs.force_setattr(self, field.name, field.default)
 
 
 class Quantization(Record, frozen=True):

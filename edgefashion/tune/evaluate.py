@@ -103,10 +103,10 @@ def _with_random_weights(checkpoint: Artifact) -> Artifact:
     arrays = tensors.arrays(checkpoint.content, checkpoint.path)
     for name, array in arrays.items():
         if array.ndim > 1:
-            arrays[name] = random.uniform(-_REACH, _REACH, array.shape).astype(array.dtype)
+            arrays[name] = random.uniform(-_REACH, _REACH, array.shape).astype(np.float32)
         elif array.ndim == 1:
             # Upwards, as variances are positive.
-            arrays[name] = (array + random.uniform(0, _REACH, array.shape)).astype(array.dtype)
+            arrays[name] = array.astype(np.float32) + random.uniform(0, _REACH, array.shape).astype(np.float32)
     content = stamp_checkpoint(arrays, checkpoint.manifest)
     return from_content(content, atomic_write(checkpoint.path, content))
 

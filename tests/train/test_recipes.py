@@ -287,7 +287,6 @@ def test_manifests_made_before_there_was_a_choice() -> None:
     assert RECIPES["seed"] == msgspec.json.decode(older, type=Recipe)
 
 
-@pytest.mark.xfail(strict=True, reason="msgspec leaves out what is the default itself, not what equals it")
 @each_preset
 def test_one_recipe_has_one_entry(preset: str, tmp_path: Path) -> None:
     """Equal recipes give equal bytes in a manifest, whether a preset or its own text read from a file."""

@@ -1,6 +1,7 @@
 """Who a process is among several, what it computes on, and what it is refused."""
 
 import os
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -12,14 +13,17 @@ torch = pytest.importorskip("torch")
 
 import small_nets  # noqa: E402 - after the skip
 
+from edgefashion import train  # noqa: E402
+from edgefashion.cli.train import train as train_command  # noqa: E402
 from edgefashion.data import Dataset  # noqa: E402
 from edgefashion.errors import BadInput, NotAvailable, UsageError  # noqa: E402
-from edgefashion.records import ResumeState  # noqa: E402
+from edgefashion.records import EpochMetrics, Recipe, ResumeState  # noqa: E402
 from edgefashion.train import loop  # noqa: E402
 from edgefashion.train.augment import compose  # noqa: E402
 from edgefashion.train.checks import check_training  # noqa: E402
 from edgefashion.train.device import find_device  # noqa: E402
 from edgefashion.train.loop import deterministic, train_epoch  # noqa: E402
+from edgefashion.train.progress import Progress, Silent  # noqa: E402
 from edgefashion.train.state import check_same_run, seed_epoch  # noqa: E402
 from edgefashion.train.world import ALONE, World, find_world  # noqa: E402
 
@@ -121,6 +125,46 @@ def test_other_number_of_processes_is_noted(small: Dataset) -> None:
     )
     warnings = check_same_run(state, msgspec.structs.replace(state, processes=2))
     assert warnings == ["processes was 1 and is 2: the result may differ in its last bits"]
+
+
+@pytest.fixture
+def restarted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This process was started by torchrun, for the second time."""
+    alone = {"RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1"}
+    for name, value in (TORCHRUN | alone).items():
+        monkeypatch.setenv(name, value)
+
+
+def test_restarted_training_goes_on(small: Dataset, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """What torchrun starts again goes on by itself, with the options of the first time, --overwrite among them."""
+
+    class Stop(Silent):
+        first_epoch = 0
+
+        def start(self, recipe: Recipe, images: int, first_epoch: int) -> None:  # noqa: ARG002 - a protocol's signature
+            self.first_epoch = first_epoch
+
+        def epoch(self, metrics: EpochMetrics) -> None:
+            if metrics.epoch < 2:
+                raise KeyboardInterrupt
+
+    def fit(place: str, progress: Progress | None = None) -> bytes:
+        settings: dict[str, Any] = {"device": "cpu", "threads": 1, "overwrite": True, "progress": progress}
+        return train.fit(small_nets.RECIPE, small, out=tmp_path / place / "run", **settings).content
+
+    whole, watcher = fit("whole"), Stop()
+    with pytest.raises(KeyboardInterrupt):
+        fit("broken", watcher)
+    request.getfixturevalue("restarted")
+    assert whole == fit("broken", watcher)
+    assert watcher.first_epoch == 2
+
+
+@pytest.mark.usefixtures("restarted")
+def test_restarts_need_a_folder() -> None:
+    """Where torchrun may start a training again its folder has to be named: a second start would find another one."""
+    with pytest.raises(UsageError, match="name its folder with --out"):
+        train_command(recipe="micro", where="sample")
 
 
 @pytest.mark.parametrize("patience", [2, 50])

@@ -3,13 +3,15 @@
 import time
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 torch = pytest.importorskip("torch")
 
-from edgefashion import data  # noqa: E402 - after the skip
+from edgefashion import data, runs, train  # noqa: E402 - after the skip
 from edgefashion.recipes import RECIPES  # noqa: E402
+from edgefashion.records import TrainingReport  # noqa: E402
 from edgefashion.train import loop  # noqa: E402
 from edgefashion.train.augment import compose  # noqa: E402
 from edgefashion.train.learner import Learner  # noqa: E402
@@ -54,3 +56,18 @@ def test_time_goes_to_learning(benchmark, monkeypatch: pytest.MonkeyPatch, name:
     shares = {part: spent[part] / spent["epoch"] for part in (*LEARNING, "augment")}
     benchmark.extra_info |= shares
     assert sum(shares[method] for method in LEARNING) >= 0.9
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_91_percent_in_seconds(benchmark, tmp_path: Path, seed: int) -> None:
+    """The recipe speedrun reaches 91 % of the validation pictures in 30 seconds of one thread's processor time."""
+    full = data.load_present()
+    if full.identity.is_sample:
+        pytest.skip("the full data set is not on this machine")
+    settings = {"out": tmp_path / "run", "seed": seed, "device": "cpu", "threads": 1}
+    benchmark.pedantic(train.fit, ("speedrun", full), settings, rounds=1)
+    report = TrainingReport.load(tmp_path / "run" / runs.TRAINING)
+    reached = report.history[-1].validation_accuracy
+    benchmark.extra_info |= {"cpu_s": report.cpu_s, "validation_accuracy": reached}
+    assert reached >= 0.91
+    assert report.cpu_s <= 30

@@ -114,7 +114,9 @@ def to_card(card: Card) -> str:
         recipe_files={name: recipe_text(recipe).decode() for name, recipe in recipe_files(card.lineage).items()},
         digests=digests_to_check(card.name, _digests(card)),
         versions=card.training.environment.versions,
-        commit=card.training.environment.git_commit,
+        # Sources that differed from their commit are not to be found by it.
+        commit=None if card.training.environment.git_dirty else card.training.environment.git_commit,
+        pictures=_has_pictures(card),
         version=__version__,
     )
 
@@ -144,9 +146,13 @@ def _tags(card: Card) -> list[str]:
 
 def _commands(card: Card) -> list[str]:
     schemes = [each.scheme for each in card.models if each.scheme]
-    first = card.models[0].manifest
-    pictures = first.golden is None or first.golden.has_pictures
-    return reproduction(card.lineage, schemes=schemes, opset=first.opset, pictures=pictures)
+    opset = card.models[0].manifest.opset
+    return reproduction(card.lineage, schemes=schemes, opset=opset, pictures=_has_pictures(card))
+
+
+def _has_pictures(card: Card) -> bool:
+    golden = card.models[0].manifest.golden
+    return golden is None or golden.has_pictures
 
 
 def _digests(card: Card) -> dict[str, str]:

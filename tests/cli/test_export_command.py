@@ -1,9 +1,10 @@
 """`edgefashion export`: what a person asks for reaches every file."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from conftest import Runner
 
 from edgefashion.artifact import open_artifact
 
@@ -11,6 +12,8 @@ pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 
 import edgefashion.export.onnx as exporter  # noqa: E402 - after the skips
+
+Runner = Callable[..., Any]
 
 
 @pytest.mark.parametrize("option", [(), ("--no-pictures",)])

@@ -6,7 +6,17 @@ from hypothesis import strategies as st
 
 from edgefashion.records import Interval
 from edgefashion.records.tuning import CostLimits, Costs
-from edgefashion.tune.pruning import FEWEST_FINISHED, Finished, beyond, hopeless, violations
+
+pytest.importorskip("torch")
+pytest.importorskip("optuna")
+
+from edgefashion.tune.pruning import (
+    FEWEST_FINISHED,
+    Finished,
+    beyond,
+    hopeless,
+    violations,
+)
 
 
 def costs(size_bytes: int, latency_us: float | None = None) -> Costs:

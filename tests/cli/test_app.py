@@ -137,7 +137,7 @@ def test_training_without_torch_names_the_remedy(run, monkeypatch) -> None:
 def test_an_interrupted_training_leaves_nothing_half_written(launched, process, tmp_path, number, code) -> None:
     """The signal's exit code, no temporary file, and --resume goes on to the bytes of an uninterrupted run."""
     pytest.importorskip("torch")
-    arguments = ("train", "--epochs", "12", "--threads", "1", "--out", "run")
+    arguments = ("train", "--recipe", "seed-sample", "--epochs", "12", "--threads", "1", "--out", "run")
     child = launched(*arguments)
     while not (tmp_path / "run" / "resume.safetensors").exists():
         assert child.poll() is None, child.communicate()

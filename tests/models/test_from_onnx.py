@@ -104,6 +104,10 @@ CASES: dict[str, list[Callable[[], Any]]] = {
         lambda: _behind_flatten("Gemm", (normal(2, 5),), transA=1),
     ],
     "GlobalAveragePool": [lambda: one_node("GlobalAveragePool")],
+    "ReduceMean": [
+        lambda: one_node("ReduceMean", (constant([2, 3], np.int64),), keepdims=0),
+        lambda: one_node("ReduceMean", (constant([-1], np.int64),)),
+    ],
     "MatMul": [lambda: _behind_flatten("MatMul", (normal(108, 5),))],
     "MaxPool": [
         lambda: one_node("MaxPool", kernel_shape=[2, 2], strides=[2, 2]),

@@ -9,9 +9,6 @@ from edgefashion.cli.options import DataOption, OutOption, SeedOption, ThreadsOp
 if TYPE_CHECKING:
     from edgefashion.artifact import Artifact
 
-# An epoch of the sample is six steps of edge; of the whole, two hundred.
-_EDGE_EPOCHS = {True: 20, False: 3}
-
 
 def quickstart(
     *,
@@ -41,7 +38,7 @@ def quickstart(
     from edgefashion.cli import console
     from edgefashion.cli.bench import save_results, show_results
     from edgefashion.cli.export import run_export
-    from edgefashion.cli.train import adapted, run_training, show_training, usual_recipe
+    from edgefashion.cli.train import adapted, run_training, show_training
     from edgefashion.cli.verification import run_verification, save_verification
     from edgefashion.data import load
     from edgefashion.errors import CheckFailed
@@ -51,8 +48,10 @@ def quickstart(
 
     split = load(where, note=console.note)
     console.note_sample(split.identity)
-    first = adapted(find_recipe(usual_recipe(split)), epochs=epochs)
-    second = adapted(find_recipe("edge"), epochs=edge_epochs or _EDGE_EPOCHS[split.identity.is_sample])
+    # Batches of the published size would leave the sample twenty steps.
+    published, few = ("seed-sample", 20) if split.identity.is_sample else ("seed", 3)
+    first = adapted(find_recipe(published), epochs=epochs)
+    second = adapted(find_recipe("edge"), epochs=edge_epochs or few)
     folder = out or runs.new_run("quickstart", resume=False)
 
     models: list[Artifact] = []

@@ -115,11 +115,6 @@ def one_voice(*, leads: bool) -> Iterator[None]:
         sys.exit(error.exit_code)
 
 
-def usual_recipe(split: "Dataset") -> str:
-    """The recipe for these pictures when none is named: the sample needs smaller batches than the whole."""
-    return "seed-sample" if split.identity.is_sample else "seed"
-
-
 def adapted(recipe: "Recipe", *, epochs: int | None = None, augment: list[str] | None = None) -> "Recipe":
     """The recipe with what the command line changes about it."""
     import msgspec

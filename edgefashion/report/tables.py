@@ -109,7 +109,7 @@ def overview(bench: BenchReport) -> list[RenderableType]:
         Text("\n").join(lines),
         summary_table(bench),
         *(_fitting(grid, _GATE_LINES if "false alarms" in grid.columns else _QUALITY_GATE_LINES) for grid in gates),
-        *map(_table, [*operating_grids(bench), *map(operators_grid, bench.rooflines), *([classes] if classes else [])]),
+        *map(table, [*operating_grids(bench), *map(operators_grid, bench.rooflines), *([classes] if classes else [])]),
     ]
 
 

@@ -41,8 +41,8 @@ def suggest(trial: BaseTrial, base: Recipe) -> None:
     trial.suggest_int("width_1", 8, 48, step=8)
     trial.suggest_int("width_2", 16, 96, step=16)
     trial.suggest_int("width_3", 16, 128, step=16)
-    trial.suggest_int("depth_1", 1, 2)
-    trial.suggest_int("depth_2", 1, 3)
+    trial.suggest_int("depth_1", 1, 3)
+    trial.suggest_int("depth_2", 1, 4)
     trial.suggest_int("depth_3", 0, 2)
     rate = base.learning_rate
     trial.suggest_float("learning_rate", rate / _RATE_FACTOR, rate * _RATE_FACTOR, log=True)

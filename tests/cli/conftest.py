@@ -4,33 +4,15 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from commands import Outcome, in_this_process
 
 from edgefashion.artifact import open_artifact
 from edgefashion.bench import Request, measure
-from edgefashion.cli import main
 from edgefashion.data import Dataset
 from edgefashion.records import BenchReport
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a command left."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def error_lines(self) -> list[str]:
-        """The error itself, without the notes before it."""
-        lines = self.err.splitlines()
-        starts = [number for number, line in enumerate(lines) if line.startswith("edgefashion: ")]
-        return lines[starts[-1] :] if starts else []
-
 
 Runner = Callable[..., Outcome]
 
@@ -38,21 +20,7 @@ Runner = Callable[..., Outcome]
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Runner:
     """Run a command in this process, on the bundled sample."""
-    monkeypatch.setenv("EDGEFASHION_DATA", "sample")
-    monkeypatch.setattr("signal.signal", lambda *_: None)
-
-    def invoke(*arguments: object) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["edgefashion", *map(str, arguments)])
-        capsys.readouterr()
-        code = 0
-        try:
-            main()
-        except SystemExit as leaving:
-            code = int(leaving.code or 0)
-        captured = capsys.readouterr()
-        return Outcome(code, captured.out, captured.err)
-
-    return invoke
+    return in_this_process(capsys, monkeypatch)
 
 
 def start(*arguments: object, cwd: Path, **environment: str) -> "subprocess.Popen[str]":

@@ -6,10 +6,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgefashion.quantize import SCHEMES
+from edgefashion.quantize.settings import parse
+
 
 def operators(model: Any) -> Counter[str]:
     """How often each operator occurs."""
     return Counter(node.op_type for node in model.graph.node)
+
+
+def quantized(model: Any, text: str, pixels: NDArray[np.uint8]) -> Any:
+    """A copy of `model`, quantized as `text` says, calibrated on `pixels` uint8[N, H, W], and checked."""
+    import onnx
+
+    scheme, config = parse(text)
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    result = SCHEMES.load(scheme).apply(copy, config, pixels)
+    onnx.checker.check_model(result, full_check=True)
+    return result
 
 
 def constants(model: Any) -> dict[str, NDArray[Any]]:

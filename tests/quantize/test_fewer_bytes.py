@@ -6,16 +6,15 @@ from typing import Any
 import graphs
 import numpy as np
 import pytest
+from graphs import quantized
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgefashion.data import Dataset
-from edgefashion.quantize import SCHEMES
 from edgefashion.quantize.compact import compact
 from edgefashion.quantize.compact.names import shorten_names
 from edgefashion.quantize.compact.repeated import drop_defaults
 from edgefashion.quantize.layers import layer_of
-from edgefashion.quantize.settings import parse
 
 pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
@@ -46,23 +45,10 @@ SCHEMES_TRIED = [
 
 @pytest.fixture(scope="module")
 def model(tiny_run: Path) -> Any:
-    """The tiny run's float32 graph."""
-    return onnx.load(tiny_run / "fp32.onnx")
-
-
-@pytest.fixture
-def pixels(sample: Dataset) -> Any:
-    """Few calibration pictures."""
-    return sample.train.pixels[:30]
-
-
-def quantized(model: Any, text: str, pixels: Any) -> Any:
-    """`model` as the scheme in `text` writes it."""
-    scheme, config = parse(text)
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    del copy.metadata_props[:]
-    return SCHEMES.load(scheme).apply(copy, config, pixels)
+    """The tiny run's float32 graph, without its manifest."""
+    graph = onnx.load(tiny_run / "fp32.onnx")
+    del graph.metadata_props[:]
+    return graph
 
 
 def answers(model: Any, pictures: Any, level: Any, **config: str) -> Any:

@@ -5,6 +5,7 @@ from typing import Any
 import graphs
 import numpy as np
 import pytest
+from graphs import quantized
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -12,9 +13,7 @@ from hypothesis.extra.numpy import arrays
 from edgefashion.artifact import Artifact
 from edgefashion.data import Dataset
 from edgefashion.errors import UsageError
-from edgefashion.quantize import SCHEMES
 from edgefashion.quantize.layers import layers_of
-from edgefashion.quantize.settings import parse
 from edgefashion.quantize.weight_only import quantize_weight
 
 pytest.importorskip("torch")
@@ -27,22 +26,6 @@ LAYERS = ["features.0.conv", "features.1.conv", "features.2.conv", "hidden", "cl
 def model(fp32: Artifact) -> Any:
     """The tiny run's float32 graph."""
     return onnx.load_model_from_string(fp32.content)
-
-
-@pytest.fixture
-def pixels(sample: Dataset) -> Any:
-    """Few calibration pictures."""
-    return sample.train.pixels[:30]
-
-
-def quantized(model: Any, text: str, pixels: Any) -> Any:
-    """A copy of `model`, quantized by the scheme and settings in `text`, and checked."""
-    scheme, config = parse(text)
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    result = SCHEMES.load(scheme).apply(copy, config, pixels)
-    onnx.checker.check_model(result, full_check=True)
-    return result
 
 
 def scale_of(constants: dict[str, Any], layer: str) -> Any:

@@ -1,5 +1,6 @@
 """What is searched: every choice is a recipe that can be trained, written and read again."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,8 @@ choices = st.fixed_dictionaries(
         "width_1": st.sampled_from(range(8, 49, 8)),
         "width_2": st.sampled_from(range(16, 97, 16)),
         "width_3": st.sampled_from(range(16, 129, 16)),
-        "depth_1": st.integers(1, 2),
-        "depth_2": st.integers(1, 3),
+        "depth_1": st.integers(1, 3),
+        "depth_2": st.integers(1, 4),
         "depth_3": st.integers(0, 2),
         "learning_rate": st.floats(BASE.learning_rate / 4, BASE.learning_rate * 4),
         "label_smoothing": st.sampled_from([0.0, 0.05, 0.1, 0.15000000000000002, 0.2]),
@@ -99,6 +100,18 @@ def test_what_is_not_searched_stays() -> None:
     assert [getattr(base, name) for name in kept] == [getattr(recipe, name) for name in kept]
     assert recipe.architecture.settings["dropout"] == 0.25
     assert recipe.keep == "last"
+
+
+@pytest.mark.parametrize("name", ["micro", "tiny", "edge", "large"])
+def test_the_presets_lie_inside(name: str) -> None:
+    """A search could have found each released network: Optuna refuses a fixed choice that is outside of the space."""
+    settings = RECIPES[name].architecture.settings
+    widths, depths = [[int(value) for value in settings[key]] for key in ("widths", "depths")]
+    shape = {f"width_{stage}": width for stage, width in enumerate(widths, 1)}
+    shape |= {f"depth_{stage}": depth for stage, depth in enumerate(depths, 1)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # what Optuna says of a value outside
+        suggest(FixedTrial(SMALLEST | shape), BASE)
 
 
 def test_cut_short_while_choosing() -> None:

@@ -1,6 +1,5 @@
 """`edgefashion tune`, with simulated trainings and a real database."""
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,10 +9,10 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("optuna")
 
+from commands import in_this_process
 from simulated import Simulated
 
 from edgefashion import environment
-from edgefashion.cli import main
 from edgefashion.recipes import find_recipe
 from edgefashion.records import Recipe, decode
 from edgefashion.records.tuning import TuneReport
@@ -35,20 +34,11 @@ def tools(monkeypatch: pytest.MonkeyPatch) -> Simulated:
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Tune the study mine on the bundled sample, in an empty folder; exit code, stdout, and lines on stderr."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("EDGEFASHION_DATA", "sample")
-    monkeypatch.setattr("signal.signal", lambda *_: None)
+    command = in_this_process(capsys, monkeypatch)
 
     def invoke(*arguments: object) -> tuple[int, str, list[str]]:
-        command = ["edgefashion", "tune", "--study", "mine", "--measure", "0", "--epochs", "4", *map(str, arguments)]
-        monkeypatch.setattr(sys, "argv", command)
-        capsys.readouterr()
-        code = 0
-        try:
-            main()
-        except SystemExit as leaving:
-            code = int(leaving.code or 0)
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err.splitlines()
+        outcome = command("tune", "--study", "mine", "--measure", "0", "--epochs", "4", *arguments)
+        return outcome.code, outcome.out, outcome.err.splitlines()
 
     return invoke
 

@@ -1,19 +1,21 @@
 """Artifacts: files that explain themselves. Open, read, stamp and digest them.
 
-An artifact is an ONNX model or a checkpoint in the safetensors format. Both carry a `Manifest` as JSON under
-the key `edgefashion.manifest`: ONNX in its `metadata_props`, safetensors in its header's `__metadata__`. The
-manifest holds the file's seal, which is checked before the manifest, or anything else, is parsed.
+An artifact is a model, or a checkpoint in the safetensors format. Where the format has room for it, the file carries a
+`Manifest` as JSON under the key `edgefashion.manifest`: ONNX in its `metadata_props`, safetensors in its header's
+`__metadata__`. Other formats have it beside them, as `<file>.json`, with the digest of each of their files. The
+manifest holds a seal, which is checked before the manifest, or anything else, is parsed.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from edgefashion import tensors
 from edgefashion.errors import BadInput
-from edgefashion.files import check_seal, read_bounded, seal, sha256
+from edgefashion.files import atomic_write, check_seal, read_bounded, seal, sha256
 from edgefashion.protobuf import fields, messages
-from edgefashion.records import ArtifactInfo, Manifest, decode
+from edgefashion.records import ArtifactInfo, Manifest, Sidecar, decode
 from edgefashion.records.base import encode_unsealed
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ class Model(Protocol):
 
     @property
     def format(self) -> str:
-        """Onnx or safetensors."""
+        """By the name that runtimes know it by."""
 
     @property
     def sha256(self) -> str:
@@ -58,21 +60,28 @@ class Artifact:
         path: Where it was read from.
         manifest: What it says about itself.
         content: Its bytes as they were checked; sessions open from these, so nothing can change in between.
+        parts: Bytes of further files in the same folder, by name; most formats have none.
     """
 
     path: Path
     manifest: Manifest
     content: bytes = field(repr=False)
+    parts: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
     @property
     def format(self) -> str:
-        """Onnx or safetensors."""
+        """By the name that runtimes know it by."""
         return self.manifest.format
 
     @property
     def sha256(self) -> str:
-        """Hex digest of the whole file."""
-        return sha256(self.content)
+        """Hex digest of the whole file; of several, of one after the other."""
+        return sha256(b"".join((self.content, *self.parts.values())))
+
+    @property
+    def size_bytes(self) -> int:
+        """What has to be on a device: the manifest beside it is not counted."""
+        return len(self.content) + sum(map(len, self.parts.values()))
 
     @property
     def info(self) -> ArtifactInfo:
@@ -82,7 +91,7 @@ class Artifact:
             variant=self.manifest.variant,
             file=self.path.name,
             sha256=self.sha256,
-            size_bytes=len(self.content),
+            size_bytes=self.size_bytes,
             precision=self.manifest.precision,
             scheme=self.manifest.quantization.scheme if self.manifest.quantization else None,
         )
@@ -92,10 +101,75 @@ def open_artifact(path: Path) -> Artifact:
     """Read an artifact, checking its seal before anything is parsed.
 
     Raises:
-        BadInput: The file is missing, damaged, or carries no manifest.
+        BadInput: The file is missing, damaged, or neither carries a manifest nor has one beside it.
         CannotWrite: The system refuses to read it.
     """
+    if sidecar_of(path).is_file():
+        return _with_sidecar(path)
     return from_content(read_bounded(path), path)
+
+
+def sidecar_of(path: Path) -> Path:
+    """Where the manifest of a model lies whose format has no room for it."""
+    return path.with_name(f"{path.name}.json")
+
+
+def models_beside_sidecars(folder: Path) -> list[Path]:
+    """The models in `folder`, and one folder below it, that have a manifest beside them."""
+    sidecars = [*folder.glob("*.*.json"), *folder.glob("*/*.*.json")]
+    return sorted(path.with_suffix("") for path in sidecars if path.with_suffix("").is_file())
+
+
+def from_files(path: Path, files: Mapping[str, bytes], manifest: Manifest) -> Artifact:
+    """An artifact of a format that has no room for a manifest, not yet written.
+
+    Args:
+        path: Where its main file will lie.
+        files: Content of each of its files by name; `path.name` is one of them.
+        manifest: What it says about itself.
+    """
+    parts = {name: content for name, content in files.items() if name != path.name}
+    ordered = {path.name: files[path.name], **parts}
+    settings = {name: getattr(manifest, name) for name in Manifest.__struct_fields__}
+    sidecar = Sidecar(**settings, files={name: sha256(content) for name, content in ordered.items()})
+    return Artifact(path=path, manifest=sidecar, content=files[path.name], parts=parts)
+
+
+def save(artifact: Artifact) -> None:
+    """Write an artifact; where it has a manifest beside it that comes last, so that no part passes for the whole.
+
+    Raises:
+        CannotWrite: The disk is full or the place is forbidden.
+    """
+    if not isinstance(artifact.manifest, Sidecar):
+        atomic_write(artifact.path, artifact.content)
+        return
+    sidecar_of(artifact.path).unlink(missing_ok=True)
+    for name, content in artifact.parts.items():
+        atomic_write(artifact.path.with_name(name), content)
+    atomic_write(artifact.path, artifact.content)
+    atomic_write(sidecar_of(artifact.path), seal(encode_unsealed(artifact.manifest) + b"\n"))
+
+
+def _with_sidecar(path: Path) -> Artifact:
+    place = sidecar_of(path)
+    sealed = read_bounded(place)
+    check_seal(sealed, place)
+    sidecar = decode(sealed, Sidecar, place)
+    if path.name not in sidecar.files:
+        raise BadInput(f"{place} is not about {path.name}: it lists {', '.join(sidecar.files)}; was one renamed?")
+    contents: dict[str, bytes] = {}
+    for name, digest in sidecar.files.items():
+        if Path(name).name != name:
+            raise BadInput(f"{place} names {name!r}: expected files in its own folder")
+        contents[name] = read_bounded(path.with_name(name))
+        if sha256(contents[name]) != digest:
+            raise BadInput(
+                f"{path.with_name(name)} does not match the SHA-256 in {place.name}: it was damaged or edited after it "
+                "was written; copy it again or make it anew"
+            )
+    content = contents.pop(path.name)
+    return Artifact(path=path, manifest=sidecar, content=content, parts=contents)
 
 
 def from_content(content: bytes, path: Path) -> Artifact:
@@ -125,7 +199,10 @@ def _manifest_json(content: bytes, path: Path) -> bytes:
     try:
         found = _from_safetensors(content) if is_safetensors(content) else _from_onnx(content)
     except (ValueError, IndexError, KeyError, TypeError, RecursionError):
-        raise BadInput(f"{path} is neither ONNX nor safetensors: expected an artifact made by edgefashion") from None
+        raise BadInput(
+            f"{path} is neither ONNX nor safetensors, and {path.name}.json is not beside it: "
+            "expected an artifact made by edgefashion"
+        ) from None
     if found is None:
         raise BadInput(f"{path} carries no manifest: expected an artifact made by `edgefashion export`")
     return found

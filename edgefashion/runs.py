@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from edgefashion.artifact import Artifact, open_artifact
+from edgefashion.artifact import Artifact, models_beside_sidecars, open_artifact, sidecar_of
 from edgefashion.errors import BadInput, UsageError
 from edgefashion.subjects import AnyModel, is_python_call, open_model
 
@@ -48,6 +48,9 @@ def clear(run: Path) -> None:
         CARD,
     ):
         (run / name).unlink(missing_ok=True)
+    for model in models_beside_sidecars(run):
+        sidecar_of(model).unlink()
+        model.unlink()
     for pattern in ("*.onnx", f"{PLOTS}/*.png", f"{DRIFT}/*/*"):
         for path in run.glob(pattern):
             path.unlink()
@@ -113,8 +116,12 @@ def artifacts_in(run: Path) -> list[Artifact]:
     Raises:
         BadInput: One of them is damaged.
     """
-    found = [open_artifact(path) for path in sorted(run.glob("*.onnx"))]
+    found = [open_artifact(path) for path in _models_in(run)]
     return sorted(found, key=lambda artifact: (artifact.manifest.precision != "float32", artifact.manifest.variant))
+
+
+def _models_in(run: Path) -> list[Path]:
+    return [*sorted(run.glob("*.onnx")), *models_beside_sidecars(run)]
 
 
 def resolve_models(names: list[str]) -> list[AnyModel]:
@@ -143,7 +150,7 @@ def resolve_artifacts(names: list[str]) -> list[Artifact]:
             found.append(open_artifact(Path(name)))
             continue
         # Models that were copied without their checkpoint are still models.
-        run = Path(name) if name is not None and any(Path(name).glob("*.onnx")) else find_run(name)
+        run = Path(name) if name is not None and _models_in(Path(name)) else find_run(name)
         exported = artifacts_in(run)
         if not exported:
             raise BadInput(f"{run} has no exported model: make one with `edgefashion export {run}`")

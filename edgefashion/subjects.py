@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from edgefashion.artifact import MANIFEST_KEY, Artifact, from_content, is_safetensors
+from edgefashion.artifact import MANIFEST_KEY, Artifact, from_content, is_safetensors, open_artifact, sidecar_of
 from edgefashion.errors import BadInput, UsageError
 from edgefashion.files import SEAL_KEY, read_bounded, sha256
 from edgefashion.protobuf import fields
@@ -130,6 +130,8 @@ def open_model(path: Path) -> AnyModel:
     """
     if is_python_call(path.name):
         return PythonCall(path=path, content=read_bounded(path.with_name(path.name.rpartition(":")[0])))
+    if sidecar_of(path).is_file():
+        return open_artifact(path)
     content = read_bounded(path)
     if MANIFEST_KEY.encode() in content or SEAL_KEY.encode() in content or is_safetensors(content):
         return from_content(content, path)

@@ -5,21 +5,21 @@ import warnings
 from ast import literal_eval
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-import torch
 
 from edgefashion import environment, runs
 from edgefashion.artifact import Artifact
 from edgefashion.data import Dataset
 from edgefashion.environment import require
 from edgefashion.errors import UsageError
-from edgefashion.models import Classifier
-from edgefashion.models.checkpoint import load_model
 from edgefashion.records import Manifest, Parity
 from edgefashion.verify import Limits, ReferenceLogits
 from edgefashion.verify.keep import keep_if_proven
+
+if TYPE_CHECKING:
+    from edgefashion.models import Classifier
 
 DEFAULT_OPSET = 20
 # What was tried; the tests hold both ends.
@@ -67,6 +67,8 @@ def to_onnx(
     """
     require("train", purpose="exporting to ONNX")
     import onnx
+
+    from edgefashion.models.checkpoint import load_model
 
     if opset not in OPSETS:
         raise UsageError(f"opset {opset} is not supported: expected {OPSETS.start} to {OPSETS.stop - 1}")
@@ -135,7 +137,9 @@ def _layer(node: Any, graph: Any, scopes: str) -> str:
     return path.removeprefix(_NETWORK) or _PREPROCESSING
 
 
-def _trace(model: Classifier, manifest: Manifest, opset: int) -> Any:
+def _trace(model: "Classifier", manifest: Manifest, opset: int) -> Any:
+    import torch
+
     height, width = (int(size) for size in manifest.input.shape[1:])
     example = torch.zeros(_EXAMPLE_BATCH, height, width, dtype=torch.uint8)
     # The exporter reports its progress through logging and deprecations of its own through warnings.

@@ -9,6 +9,7 @@ from edgefashion.records.artifact import (
     ArtifactInfo,
     DataIdentity,
     Expected,
+    Format,
     Golden,
     Manifest,
     Precision,
@@ -17,6 +18,7 @@ from edgefashion.records.artifact import (
     Recipe,
     Reference,
     Setting,
+    Sidecar,
     TensorSpec,
 )
 from edgefashion.records.base import SCHEMA, Document, Record, decode
@@ -131,6 +133,7 @@ __all__ = [
     "FaultResult",
     "FaultVerdict",
     "Flip",
+    "Format",
     "Gate",
     "GateVerdict",
     "Golden",
@@ -178,6 +181,7 @@ __all__ = [
     "SensitivityReport",
     "SessionSpec",
     "Setting",
+    "Sidecar",
     "Signal",
     "SlowKernel",
     "Spent",

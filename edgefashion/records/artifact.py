@@ -16,6 +16,7 @@ Setting = bool | int | float | str | list[int]
 # How the identity of data ends whose validation pictures stand in the place of its test pictures.
 JUDGED_BY_VALIDATION = ", validation pictures"
 Precision = Literal["float32", "float16", "int8"]
+Format = Literal["onnx", "safetensors", "tflite", "executorch", "ncnn", "aotinductor", "c", "web"]
 
 
 class TensorSpec(Record, frozen=True):
@@ -192,7 +193,7 @@ class Manifest(Record, frozen=True):
 
     name: str
     variant: str
-    format: Literal["onnx", "safetensors"]
+    format: Format
     precision: Precision
     input: TensorSpec
     output: TensorSpec
@@ -211,6 +212,12 @@ class Manifest(Record, frozen=True):
     golden: Golden | None = None
     schema: int = SCHEMA
     seal: str = msgspec.field(name=SEAL_KEY, default=UNSEALED)
+
+
+class Sidecar(Manifest, frozen=True, kw_only=True):
+    """The manifest of a model whose format has no room for one: a file of its own beside the model."""
+
+    files: dict[str, str]  # name → SHA-256 of each file of the model, the main one first; all lie in one folder
 
 
 class ArtifactInfo(Record, frozen=True):

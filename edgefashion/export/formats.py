@@ -1,0 +1,154 @@
+"""Formats other than ONNX: one converter each, one line in the registry.
+
+A converter's module offers
+
+    FORMAT: Format                             what the manifest calls it, and what runtimes say that they open
+    SUFFIX: str                                of its main file
+    EXTRA: str                                 the extra whose packages it needs; empty if none
+    PRECISIONS: tuple[Precision, ...]          what it can write, float32 first
+    convert(source, data, *, …) -> (Artifact, Parity)      see `Converter.convert`
+
+and may offer
+
+    SOURCES: Mapping[Precision, str]           the variant of the run's ONNX model that it starts from; without it the
+                                               checkpoint
+    FOLDER: bool                               whether its files lie in a folder of their own, named by the variant
+    NAME: str                                  of its main file, where that is not the variant
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Protocol, cast
+
+from edgefashion.artifact import Artifact, open_artifact
+from edgefashion.data import Dataset
+from edgefashion.errors import BadInput, UsageError
+from edgefashion.records import Format, Parity, Precision
+from edgefashion.registry import Registry
+from edgefashion.verify import Limits, ReferenceLogits
+
+FORMATS = Registry(
+    kind="export format",
+    group="edgefashion.formats",
+    built_in={},
+)
+
+SHORT: Mapping[Precision, str] = {"float32": "fp32", "float16": "fp16", "int8": "int8"}
+"""What variants are called after."""
+
+
+class Converter(Protocol):
+    """A converter's module; the docstring of this file says what each attribute means."""
+
+    FORMAT: Format
+    SUFFIX: str
+    EXTRA: str
+    PRECISIONS: tuple[Precision, ...]
+
+    def convert(
+        self,
+        source: Artifact,
+        data: Dataset,
+        *,
+        precision: Precision,
+        path: Path,
+        reference: Artifact | ReferenceLogits | None = None,
+        limits: Limits | None = None,
+        pictures: bool = True,
+        note: Callable[[str], None] = ...,
+    ) -> tuple[Artifact, Parity]:
+        """Convert, prove on the test pictures, and only then write.
+
+        Args:
+            source: The checkpoint, or the ONNX model that `SOURCES` names.
+            data: Its training pictures calibrate, its test pictures prove.
+            precision: One of `PRECISIONS`.
+            path: The main file.
+            reference: What it must decide like; `source` by default.
+            limits: Instead of the default limits of the precision.
+            pictures: Whether the golden pictures travel in the manifest.
+            note: Is told what takes time.
+
+        Raises:
+            NotAvailable: A package is missing; said before any work.
+            CheckFailed: The result does not decide like the reference; nothing was written.
+        """
+
+
+def load_converter(name: str) -> Converter:
+    """The module that writes a format.
+
+    Raises:
+        UsageError: Nothing writes a format of that name.
+    """
+    return cast("Converter", FORMATS.load(name))
+
+
+def convert(
+    name: str,
+    checkpoint: Artifact,
+    data: Dataset,
+    *,
+    precision: Precision = "float32",
+    reference: Artifact | ReferenceLogits | None = None,
+    limits: Limits | None = None,
+    pictures: bool = True,
+    note: Callable[[str], None] = lambda _: None,
+) -> tuple[Artifact, Parity]:
+    """Write the run's model in another format, beside its checkpoint.
+
+    Args:
+        name: Of the format, in `FORMATS`.
+        checkpoint: The run's; a format that starts from ONNX takes the model of that variant beside it.
+        data: Its training pictures calibrate, its test pictures prove.
+        precision: What numbers the model computes in.
+        reference: What it must decide like; by default what it was made from.
+        limits: Instead of the default limits of the precision.
+        pictures: Whether the golden pictures travel in the manifest.
+        note: Is told what takes time.
+
+    Returns:
+        The artifact, and the parity that it was kept for.
+
+    Raises:
+        UsageError: There is no such format, or it has no such precision.
+        BadInput: The ONNX model that it starts from is not there.
+        NotAvailable: A package is missing.
+        CheckFailed: The result does not decide like the reference; nothing was written.
+    """
+    converter = load_converter(name)
+    if precision not in converter.PRECISIONS:
+        raise UsageError(f"{name} is written in {' and '.join(converter.PRECISIONS)}: not in {precision}")
+    folder = checkpoint.path.parent
+    variant = source_variant(converter, precision)
+    return converter.convert(
+        checkpoint if variant is None else _onnx_of(folder, variant),
+        data,
+        precision=precision,
+        path=place_of(name, precision, folder),
+        reference=reference,
+        limits=limits,
+        pictures=pictures,
+        note=note,
+    )
+
+
+def source_variant(converter: Converter, precision: Precision) -> str | None:
+    """The variant of the ONNX model that a converter starts from; None: from the checkpoint."""
+    sources: Mapping[Precision, str] = getattr(converter, "SOURCES", {})
+    return sources.get(precision)
+
+
+def place_of(name: str, precision: Precision, folder: Path) -> Path:
+    """Where a format's main file lies in a run."""
+    converter = load_converter(name)
+    variant = f"{name}-{SHORT[precision]}"
+    place = folder / variant if getattr(converter, "FOLDER", False) else folder
+    return place / f"{getattr(converter, 'NAME', variant)}{converter.SUFFIX}"
+
+
+def _onnx_of(run: Path, variant: str) -> Artifact:
+    path = run / f"{variant}.onnx"
+    if not path.is_file():
+        raise BadInput(f"{path} is not there: this format is made from it; `edgefashion export {run}` makes it")
+    return open_artifact(path)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from edgefashion import tensors
 from edgefashion.errors import BadInput
-from edgefashion.files import atomic_write, check_seal, read_bounded, seal, sha256
+from edgefashion.files import SEAL_KEY, atomic_write, check_seal, read_bounded, seal, sha256
 from edgefashion.protobuf import fields, messages
 from edgefashion.records import ArtifactInfo, Manifest, Sidecar, decode
 from edgefashion.records.base import encode_unsealed
@@ -106,7 +106,13 @@ def open_artifact(path: Path) -> Artifact:
     """
     if sidecar_of(path).is_file():
         return _with_sidecar(path)
-    return from_content(read_bounded(path), path)
+    content = read_bounded(path)
+    if SEAL_KEY.encode() not in content:
+        raise BadInput(
+            f"{path} carries no edgefashion seal, and {sidecar_of(path).name} is not beside it: "
+            "expected a file written by edgefashion; it is damaged or of another kind"
+        )
+    return from_content(content, path)
 
 
 def sidecar_of(path: Path) -> Path:
@@ -199,10 +205,7 @@ def _manifest_json(content: bytes, path: Path) -> bytes:
     try:
         found = _from_safetensors(content) if is_safetensors(content) else _from_onnx(content)
     except (ValueError, IndexError, KeyError, TypeError, RecursionError):
-        raise BadInput(
-            f"{path} is neither ONNX nor safetensors, and {path.name}.json is not beside it: "
-            "expected an artifact made by edgefashion"
-        ) from None
+        raise BadInput(f"{path} is neither ONNX nor safetensors: expected an artifact made by edgefashion") from None
     if found is None:
         raise BadInput(f"{path} carries no manifest: expected an artifact made by `edgefashion export`")
     return found

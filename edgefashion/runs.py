@@ -110,14 +110,33 @@ def float_model(run: Path) -> Artifact:
     return open_artifact(path)
 
 
+def run_of(artifact: Artifact) -> Path:
+    """The folder of the run that an artifact lies in; some formats have a folder of their own there."""
+    folder = artifact.path.parent
+    return folder.parent if folder.name == artifact.manifest.variant else folder
+
+
 def artifacts_in(run: Path) -> list[Artifact]:
-    """Every exported model of a run, float32 first, then by variant.
+    """Every exported model of a run: ONNX first, of these float32 first, then by variant.
 
     Raises:
         BadInput: One of them is damaged.
     """
-    found = [open_artifact(path) for path in _models_in(run)]
-    return sorted(found, key=lambda artifact: (artifact.manifest.precision != "float32", artifact.manifest.variant))
+    return sorted(map(open_artifact, _models_in(run)), key=_place)
+
+
+def onnx_in(run: Path) -> list[Artifact]:
+    """The ONNX models of a run, float32 first, then by variant.
+
+    Raises:
+        BadInput: One of them is damaged.
+    """
+    return sorted(map(open_artifact, run.glob("*.onnx")), key=_place)
+
+
+def _place(artifact: Artifact) -> tuple[bool, bool, str]:
+    manifest = artifact.manifest
+    return manifest.format != "onnx", manifest.precision != "float32", manifest.variant
 
 
 def _models_in(run: Path) -> list[Path]:
@@ -137,8 +156,12 @@ def resolve_models(names: list[str]) -> list[AnyModel]:
     return found or list(resolve_artifacts([]))
 
 
-def resolve_artifacts(names: list[str]) -> list[Artifact]:
+def resolve_artifacts(names: list[str], *, only_onnx: bool = False) -> list[Artifact]:
     """Artifacts from files and runs in the order given; without names, those of the newest run.
+
+    Args:
+        names: Of files and runs.
+        only_onnx: Leave out models of a run in other formats; a file is taken as it is.
 
     Raises:
         BadInput: A file or run is missing or damaged, or a run has no exported model.
@@ -151,7 +174,7 @@ def resolve_artifacts(names: list[str]) -> list[Artifact]:
             continue
         # Models that were copied without their checkpoint are still models.
         run = Path(name) if name is not None and _models_in(Path(name)) else find_run(name)
-        exported = artifacts_in(run)
+        exported = onnx_in(run) if only_onnx else artifacts_in(run)
         if not exported:
             raise BadInput(f"{run} has no exported model: make one with `edgefashion export {run}`")
         found += exported

@@ -15,7 +15,7 @@ from edgefashion.environment import usable_cpus
 from edgefashion.errors import UsageError
 from edgefashion.records import ArtifactInfo, Cell, Plan, Role, SessionSpec
 from edgefashion.registry import unknown
-from edgefashion.runtimes import RUNTIMES, is_installed, load_runtime, resolve_provider, runtimes_for
+from edgefashion.runtimes import RUNTIMES, is_installed, knows_provider, load_runtime, resolve_provider, runtimes_for
 from edgefashion.subjects import open_model
 
 NULL_MODEL = Path(__file__).parent / "null.onnx"
@@ -110,7 +110,7 @@ def _check_settings(request: Request) -> None:
 
 def _check_providers(runtimes: Sequence[str], providers: Sequence[str]) -> None:
     for provider in providers:
-        if not any(_knows(runtime, provider) for runtime in runtimes):
+        if not any(knows_provider(runtime, provider) for runtime in runtimes):
             for runtime in runtimes:
                 resolve_provider(runtime, provider)
 
@@ -119,12 +119,7 @@ def _runtimes(request: Request) -> Sequence[str]:
     if request.runtimes is not None:
         return request.runtimes
     taking_part = [name for name in RUNTIMES.names() if not getattr(load_runtime(name), "OPT_IN", False)]
-    return [name for name in taking_part if is_installed(name)]
-
-
-def _knows(runtime: str, provider: str) -> bool:
-    known = load_runtime(runtime).PROVIDERS
-    return provider in known.values() or provider.lower() in known
+    return [name for name in taking_part if name in request.pythons or is_installed(name)]
 
 
 def _cells(request: Request, models: Sequence[Subject], *, role: Literal["subject", "baseline"]) -> list[Cell]:
@@ -177,7 +172,7 @@ def _specs(model: Subject, request: Request) -> list[SessionSpec]:
 
 def _own(request: Request, runtime: str) -> list[str]:
     """The runtime's own names of those providers that it knows."""
-    known = [resolve_provider(runtime, name) for name in request.providers if _knows(runtime, name)]
+    known = [resolve_provider(runtime, name) for name in request.providers if knows_provider(runtime, name)]
     return list(dict.fromkeys(known))
 
 
@@ -192,7 +187,7 @@ def _options(request: Request, runtime: str, provider: str) -> dict[str, str]:
 
 def _is_meant(name: str, runtime: str, provider: str) -> bool:
     """Whether a person who writes `name` means this runtime, or this provider of it."""
-    return name == runtime or (_knows(runtime, name) and resolve_provider(runtime, name) == provider)
+    return name == runtime or (knows_provider(runtime, name) and resolve_provider(runtime, name) == provider)
 
 
 def _names(models: Sequence[ArtifactInfo]) -> dict[str, str]:

@@ -31,6 +31,8 @@ class Request:
         energy: Whether to measure joules a picture after everything is timed, about six seconds a model.
         overhead_cells: Whether the null model and the naive call are measured beside the rest.
         budget_s: Seconds that the measurement may take.
+        pythons: Interpreters by the name of the runtime that is measured in them: for runtimes that cannot share an
+            environment with the rest. This one by default.
         seed: Decides inputs, and the order of launches and blocks.
     """
 
@@ -49,4 +51,5 @@ class Request:
     energy: bool = False
     overhead_cells: bool = True
     budget_s: float = 60.0
+    pythons: Mapping[str, str] = field(default_factory=dict)
     seed: int = 0

@@ -5,6 +5,7 @@ from statistics import median
 
 from edgefashion.bench import analyse
 from edgefashion.bench.analyse import launches_of, standings
+from edgefashion.bench.process.probe import Found
 from edgefashion.bench.scenarios import period_s
 from edgefashion.bench.schedule import Raw
 from edgefashion.bench.truth import Key, Truth, key
@@ -20,6 +21,7 @@ def results_of(
     noise: Noise,
     truths: Mapping[Key, Truth],
     energy: Mapping[str, Energy],
+    footprints: Mapping[str, Found],
 ) -> list[CellResult]:
     """One result a cell that was measured, in the plan's order."""
     half_widths = {standing.label: standing.half_width for standing in standings(plan, raw.medians)}
@@ -33,6 +35,7 @@ def results_of(
             truth=truths.get(key(cell)),
             ranked=rank(cell.label, plan, compared, noise),
             energy=energy.get(cell.label),
+            footprint=footprints[cell.session.runtime],
         )
         for cell in plan.cells
         if raw.medians.get(cell.label) and cell.label not in raw.failed
@@ -55,6 +58,7 @@ def _result(
     truth: Truth | None,
     ranked: Rank,
     energy: Energy | None,
+    footprint: Found,
 ) -> CellResult:
     launches = launches_of(cell.label, raw.launches)
     switches = [count for launch in launches for count in launch.switches]
@@ -77,4 +81,6 @@ def _result(
         model_bytes=int(median(launch.memory.model_bytes for launch in launches)),
         peak_bytes=raw.peaks_bytes[cell.label],
         energy=energy,
+        runtime_version=footprint.version or "",
+        runtime_bytes=footprint.runtime_bytes,
     )

@@ -21,6 +21,7 @@ from edgefashion.bench.plan import NULL_MODEL, ON_CPU, cores_for, make_plan
 from edgefashion.bench.points.operating import compare_points
 from edgefashion.bench.process.isolation import pinned
 from edgefashion.bench.process.launch import Launched, Worker
+from edgefashion.bench.process.probe import Found, look_at
 from edgefashion.bench.process.trial import open_strangers
 from edgefashion.bench.process.worker import Job
 from edgefashion.bench.request import Request, Subject
@@ -105,11 +106,12 @@ def measure(
     plan = make_plan(request)
     progress.planned(plan)
     models = {model.sha256: model for model in (*request.models, *request.baselines, open_model(NULL_MODEL))}
-    truths = find_truths(plan, models, data, evaluating=progress.evaluating)
+    footprints = _footprints(plan, request)
+    truths, crashed = find_truths(plan, models, data, pythons=request.pythons, evaluating=progress.evaluating)
     with tempfile.TemporaryDirectory(prefix="edgefashion-bench-") as name:
         folder = Path(name)
-        jobs = _jobs(plan, models, truths, folder)
-        closed = open_strangers(plan, models, jobs)
+        jobs = _jobs(plan, models, truths, folder, pythons=request.pythons)
+        closed = [*crashed, *open_strangers(plan, models, jobs)]
         watch = HostWatch.start()
         raw = run_schedule(
             plan,
@@ -133,7 +135,9 @@ def measure(
         reference_medians_s=np.array(list(medians.get(plan.reference, {}).values())),
         duplicate=compared[plan.duplicate].ratio if plan.duplicate in compared else None,
     )
-    results = results_of(plan, raw, compared=compared, noise=noise, truths=truths, energy=after.energy)
+    results = results_of(
+        plan, raw, compared=compared, noise=noise, truths=truths, energy=after.energy, footprints=footprints
+    )
     report = BenchReport(
         data=data.identity if data and truths else None,
         plan=plan,
@@ -194,13 +198,35 @@ def _tools(plan: Plan, jobs: Mapping[str, Job]) -> Tools:
     return Tools(start=start, canary=canary, free_bytes=lambda: float(psutil.virtual_memory().available))
 
 
-def _jobs(plan: Plan, models: Mapping[str, Subject], truths: Mapping[Key, Truth], folder: Path) -> dict[str, Job]:
+def _footprints(plan: Plan, request: Request) -> dict[str, Found]:
+    """What each runtime of the plan is, in the interpreter that it will run in."""
+    runtimes = dict.fromkeys(cell.session.runtime for cell in plan.cells)
+    return {name: look_at(name, python=request.pythons.get(name, "")) for name in runtimes}
+
+
+def _jobs(
+    plan: Plan,
+    models: Mapping[str, Subject],
+    truths: Mapping[Key, Truth],
+    folder: Path,
+    *,
+    pythons: Mapping[str, str],
+) -> dict[str, Job]:
     return {
-        cell.label: _job(cell, plan, models, truths, folder / str(number)) for number, cell in enumerate(plan.cells)
+        cell.label: _job(cell, plan, models, truths, folder / str(number), python=pythons.get(cell.session.runtime, ""))
+        for number, cell in enumerate(plan.cells)
     }
 
 
-def _job(cell: Cell, plan: Plan, models: Mapping[str, Subject], truths: Mapping[Key, Truth], folder: Path) -> Job:
+def _job(
+    cell: Cell,
+    plan: Plan,
+    models: Mapping[str, Subject],
+    truths: Mapping[Key, Truth],
+    folder: Path,
+    *,
+    python: str,
+) -> Job:
     """A worker's job, with its inputs and the outputs it is held to in a folder of its own."""
     import psutil
 
@@ -227,4 +253,5 @@ def _job(cell: Cell, plan: Plan, models: Mapping[str, Subject], truths: Mapping[
         if cell.session.provider in ON_CPU and cell.session.runtime != "python"
         else None,
         spawned_ns=0,
+        python=python,
     )

@@ -8,11 +8,14 @@ from numpy.typing import NDArray
 
 from edgefashion.artifact import Artifact
 from edgefashion.bench.inputs import draw_pictures
+from edgefashion.bench.plan import cores_for
+from edgefashion.bench.process.answers import answer_apart, answer_here
+from edgefashion.bench.process.child import Crashed
 from edgefashion.bench.request import Subject
 from edgefashion.data import Dataset
 from edgefashion.errors import UsageError
-from edgefashion.records import Cell, Plan, Quality
-from edgefashion.runtimes import Logits, Pixels, open_session, run_all
+from edgefashion.records import Cell, Failure, Plan, Quality
+from edgefashion.runtimes import Logits, Pixels
 from edgefashion.verify.quality import measure_quality
 
 Key = tuple[str, str, str, tuple[tuple[str, str], ...]]
@@ -36,42 +39,64 @@ class Truth:
 
 
 def find_truths(
-    plan: Plan, models: Mapping[str, Subject], data: Dataset | None, *, evaluating: Callable[[str], None]
-) -> dict[Key, Truth]:
+    plan: Plan,
+    models: Mapping[str, Subject],
+    data: Dataset | None,
+    *,
+    pythons: Mapping[str, str],
+    evaluating: Callable[[str], None],
+) -> tuple[dict[Key, Truth], list[Failure]]:
     """Run every artifact once; models that say nothing about themselves have no truth.
+
+    ONNX Runtime runs here; every other runtime in a process of its own.
 
     Args:
         plan: Its cells name artifacts, sessions and batch sizes.
         models: By digest.
         data: Its test pictures are classified.
+        pythons: The interpreters of runtimes that have one of their own.
         evaluating: Is told the label of each cell before it is run.
+
+    Returns:
+        The truths, and the cells of which none was found because their process crashed.
 
     Raises:
         NotAvailable: A provider is absent, or did not get every node.
         UsageError: There are artifacts, and no pictures to judge them by.
     """
     truths: dict[Key, Truth] = {}
+    crashed: dict[Key, str] = {}
+    failures: list[Failure] = []
     for cell in plan.cells:
         model = models[cell.artifact.sha256]
-        if not isinstance(model, Artifact) or key(cell) in truths:
+        if not isinstance(model, Artifact):
             continue
         if data is None:
             raise UsageError(f"{model.path} classifies pictures: give the data set that it is judged by")
-        evaluating(cell.label)
-        batches = {each.batch for each in plan.cells if key(each) == key(cell)}
-        inputs = {batch: draw_pictures(data, batch=batch, seed=plan.seed) for batch in batches}
-        with open_session(model, cell.session) as session:
-            logits = run_all(session, data.test.pixels)
-            # Run as they will be timed: a dynamically quantized model's answer to a picture depends on
-            # the other pictures of its batch.
-            outputs = {batch: np.stack([session.run(each) for each in drawn]) for batch, drawn in inputs.items()}
-        truths[key(cell)] = Truth(
-            quality=measure_quality(logits, data.test.labels, data.labels),
-            decisions=logits.argmax(axis=1).astype(np.uint8),
-            inputs=inputs,
-            outputs=outputs,
-        )
-    return truths
+        if key(cell) not in truths and key(cell) not in crashed:
+            evaluating(cell.label)
+            batches = {each.batch for each in plan.cells if key(each) == key(cell)}
+            inputs = {batch: draw_pictures(data, batch=batch, seed=plan.seed) for batch in batches}
+            try:
+                truths[key(cell)] = _truth(model, cell, data, inputs, python=pythons.get(cell.session.runtime, ""))
+            except Crashed as crash:
+                crashed[key(cell)] = str(crash)
+        if key(cell) in crashed:
+            failures.append(Failure(cell=cell.label, reason=crashed[key(cell)]))
+    return truths, failures
+
+
+def _truth(model: Artifact, cell: Cell, data: Dataset, inputs: Mapping[int, Pixels], *, python: str) -> Truth:
+    if cell.session.runtime == "onnxruntime" and not python:
+        found = answer_here(model, cell.session, data.test.pixels, inputs)
+    else:
+        found = answer_apart(model, cell.session, data.test.pixels, inputs, python=python, cpus=cores_for(cell))
+    return Truth(
+        quality=measure_quality(found.logits, data.test.labels, data.labels),
+        decisions=found.logits.argmax(axis=1).astype(np.uint8),
+        inputs=inputs,
+        outputs=found.outputs,
+    )
 
 
 def key(cell: Cell) -> Key:

@@ -36,8 +36,16 @@ def bench(
     runtime: Annotated[
         list[str] | None,
         typer.Option(
-            help="onnxruntime, pytorch, torch-compile or python; may be given more than once. "
-            "Default: onnxruntime, and pytorch where torch is installed."
+            help="onnxruntime, openvino, litert, executorch, ncnn, pytorch, … (`edgefashion doctor` lists them), or "
+            "all that are here; may be given more than once. Default: for each model the usual one of its format."
+        ),
+    ] = None,
+    python: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="RUNTIME=PATH",
+            help="Measure this runtime in the interpreter of another environment, where it cannot share this one; may "
+            "be given more than once.",
         ),
     ] = None,
     threads: Annotated[
@@ -99,10 +107,11 @@ def bench(
     report.html. Exit code 1 if a cell could not be measured or the gate says FAIL, 3 if it is INCONCLUSIVE.
     """
     from edgefashion import runs
+    from edgefashion.artifact import Artifact
     from edgefashion.bench import Request, measure
     from edgefashion.bench.gate.baseline import find_baseline
     from edgefashion.cli import console
-    from edgefashion.cli.subjects import chosen_subjects, parse_options
+    from edgefashion.cli.subjects import chosen_runtimes, chosen_subjects, parse_options, parse_pythons
     from edgefashion.data import load_present
     from edgefashion.errors import UsageError
     from edgefashion.files import locked
@@ -112,11 +121,15 @@ def bench(
     step_summary = console.step_summary() if summary else None
     found = runs.resolve_models(models or [])
     compared = find_baseline(baseline) if baseline else []
+    pythons, providers = parse_pythons(python or []), provider or ["cpu"]
+    runtimes = chosen_runtimes(runtime, found, providers=providers, pythons=pythons)
+    models_here = chosen_subjects(found, runtimes, pythons=pythons)
     request = Request(
-        models=chosen_subjects(found, runtime),
-        baselines=[] if isinstance(compared, BenchReport) else chosen_subjects(compared, runtime),
-        runtimes=runtime,
-        providers=provider or ["cpu"],
+        models=models_here,
+        baselines=[] if isinstance(compared, BenchReport) else chosen_subjects(compared, runtimes, pythons=pythons),
+        runtimes=runtimes,
+        providers=providers,
+        pythons=pythons,
         options=parse_options(option or []),
         allow_partial=allow_partial,
         threads=threads or [1],
@@ -132,7 +145,7 @@ def bench(
     if plan:
         show_plan(request, as_json=as_json)
         return
-    home = found[0].path.parent
+    home = runs.run_of(found[0]) if isinstance(found[0], Artifact) else found[0].path.parent
     folder = out or home
     if baseline and Path(baseline).resolve() == (folder / runs.BENCHMARK).resolve():
         raise UsageError(f"{baseline} is the baseline and would be overwritten: give another folder with --out")

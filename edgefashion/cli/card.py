@@ -45,7 +45,7 @@ def gather(folder: Path) -> "Card":
     checkpoint = open_artifact(folder / runs.CHECKPOINT)
     if checkpoint.sha256 != training.checkpoint_sha256:
         raise BadInput(f"{checkpoint.path} is not what {folder / runs.TRAINING} describes: train again")
-    artifacts = runs.artifacts_in(folder)
+    artifacts = runs.onnx_in(folder)
     if not artifacts:
         raise BadInput(f"{folder} has no exported model: make one with `edgefashion export {folder}`")
     for artifact in artifacts:

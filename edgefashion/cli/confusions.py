@@ -41,7 +41,7 @@ def confusions(
 
     if out is not None and out.suffix.lower() != ".png":
         raise UsageError(f"cannot draw into {out}: expected a name that ends in .png")
-    found = list({each.sha256: each for each in runs.resolve_artifacts(artifacts or [])}.values())
+    found = list({each.sha256: each for each in runs.resolve_artifacts(artifacts or [], only_onnx=True)}.values())
     split = load_present(where, note=console.note)
     console.note(f"running {len(found)} model{'' if len(found) == 1 else 's'} on {len(split.test):,} test pictures")
     answers = [ask(each, split, model=name) for each, name in zip(found, names_of(found), strict=True)]

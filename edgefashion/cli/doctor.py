@@ -1,5 +1,8 @@
 """`edgefashion doctor`."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from edgefashion.cli.options import JsonOption
 
 
@@ -17,10 +20,11 @@ def doctor(*, as_json: JsonOption = False) -> None:
     from edgefashion.cli import console
     from edgefashion.data import cache_folder, load_present
     from edgefashion.errors import EdgefashionError
+    from edgefashion.report import format as fmt
     from edgefashion.report.grids import environment_grid
     from edgefashion.runtimes import RUNTIMES
 
-    runtimes = [RUNTIMES.load(name).available() for name in RUNTIMES.names()]
+    runtimes = [offer_of(name) for name in RUNTIMES.names()]
     machine = environment.describe()  # after the runtimes: torch, once loaded, knows the accelerators' names
     meters = {"CPU energy": find_meter()} | ({"GPU energy": find_meter(device="gpu")} if machine.accelerators else {})
     energy = {name: meter if isinstance(meter, str) else meter.source for name, meter in meters.items()}
@@ -38,9 +42,7 @@ def doctor(*, as_json: JsonOption = False) -> None:
         content = {
             "environment": machine,
             "energy": energy,
-            "runtimes": [
-                {"name": each.runtime, "version": each.version, "providers": dict(each.providers)} for each in runtimes
-            ],
+            "runtimes": runtimes,
             "missing": missing,
             "data": {"found": found, "notes": notes},
             "cache": str(cache_folder()),
@@ -59,9 +61,49 @@ def doctor(*, as_json: JsonOption = False) -> None:
     for row in rows:
         here.add_row(*map(Text, row))  # Text and not str: names of extras stand in brackets, as markup does
 
-    offered = Table("runtime", "provider", "usable", "why not", title="runtimes and execution providers")
+    columns = ("runtime", "version", "on disk", "opens", "provider", "state", "why, and what helps")
+    offered = Table(*columns, title="runtimes and execution providers")
     for each in runtimes:
-        version = f"{each.runtime} {each.version or '(not installed)'}"
-        for provider, reason in each.providers.items():
-            offered.add_row(version, provider, "no" if reason else "yes", reason)
+        size = fmt.size(each.size_bytes) if each.size_bytes else ""
+        for number, (provider, reason) in enumerate(each.providers.items()):
+            state = "absent" if each.version is None else "unusable" if reason else "present"
+            why = each.remedy if each.version is None else reason
+            about = ("",) * 4 if number else (each.name, each.version or "", size, ", ".join(each.formats))
+            offered.add_row(*map(Text, (*about, provider, state, why)))
     console.show(here, offered)
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What a runtime is here.
+
+    Attributes:
+        name: In the registry.
+        version: None where it is not installed.
+        providers: Own name of each provider to "" where it works, or why it does not.
+        remedy: What would make an absent runtime present.
+        formats: What it opens.
+        size_bytes: On disk, of what a device needs of it; None where it is not known.
+    """
+
+    name: str
+    version: str | None
+    providers: Mapping[str, str]
+    remedy: str
+    formats: tuple[str, ...]
+    size_bytes: int | None
+
+
+def offer_of(name: str) -> Offer:
+    """What a runtime is here; a broken one of another package is named as broken, and hides no other."""
+    from edgefashion.environment import disk_bytes
+    from edgefashion.errors import EdgefashionError
+    from edgefashion.runtimes import distributions_of, load_runtime
+
+    try:
+        module = load_runtime(name)
+        found = module.available()
+        size = disk_bytes(distributions_of(name)) if found.version else None
+    except EdgefashionError as error:
+        return Offer(name, None, {"": str(error)}, str(error), (), None)
+    return Offer(name, found.version, found.providers, found.remedy, module.FORMATS, size)

@@ -36,7 +36,7 @@ def explain(
     from edgefashion import runs
     from edgefashion.cli import console
 
-    found = runs.resolve_artifacts(artifacts or [])
+    found = runs.resolve_artifacts(artifacts or [], only_onnx=True)
     result = run_explanation(found, rounds=rounds, batch=batch, threads=threads)
     if as_json:
         console.show_json(result.to_json())
@@ -104,7 +104,7 @@ def _neighbours(family: "list[Artifact]") -> "list[Artifact]":
     first = family[0]
     return [
         each
-        for each in runs.artifacts_in(first.path.parent)
+        for each in runs.onnx_in(first.path.parent)
         if each.manifest.checkpoint_sha256 == first.manifest.checkpoint_sha256
         and (each.manifest.precision == "float32") != is_float[0]
     ]

@@ -1,7 +1,7 @@
 """`edgefashion export`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -39,7 +39,15 @@ def export(
         ),
     ] = None,
     max_drop: MaxLossOption = None,
-    file_format: Annotated[Literal["onnx"], typer.Option("--format", help="Format of the model.")] = "onnx",
+    formats: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--format",
+            metavar="NAME",
+            help="onnx, litert, executorch, ncnn, aotinductor, c or web; may be given more than once. With --quantize "
+            "the smaller forms of the format too. Default: onnx.",
+        ),
+    ] = None,
     opset: Annotated[int | None, typer.Option(help="ONNX operator set, 18 to 25. Default: 20.")] = None,
     no_pictures: Annotated[
         bool,
@@ -53,7 +61,7 @@ def export(
     where: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Export to ONNX, proven against PyTorch.
+    """Export to ONNX or another format, proven against PyTorch.
 
     The model takes uint8 pictures and gives logits; the normalization is in the graph. Dynamic quantization needs
     no calibration but runs convolutions slowly on x86; static is calibrated on training pictures and is the one
@@ -61,19 +69,31 @@ def export(
     alone. --max-drop searches for a choice of int8 layers that provably loses no more than that, says what it cost,
     and writes sensitivity.json. A model that does not agree with PyTorch on the test pictures is not kept, and the
     exit code is 1.
+
+    Other formats lie beside the ONNX models, each with its manifest in a file of its own: .tflite for LiteRT and TFLite
+    Micro, .pte for ExecuTorch, .param and .bin for ncnn, .pt2 compiled by AOTInductor for this machine's processor, a
+    folder of C99 for any compiler, one HTML page for any browser. They are proven in their own runtime, and made from
+    the checkpoint, or from the run's ONNX models, which are made first where they are missing.
     """
     from edgefashion.environment import require
-
-    require("train", purpose="exporting")
-    from edgefashion import runs
-    from edgefashion.cli import console
-    from edgefashion.data import load_present
     from edgefashion.errors import UsageError
+    from edgefashion.export.formats import check_formats
+
+    others = [name for name in dict.fromkeys(formats or []) if name != "onnx"]
+    check_formats(others)
+    if formats is None or "onnx" in formats:
+        require("train", purpose="exporting")
+    elif scheme or max_drop or opset:
+        raise UsageError("--scheme, --max-drop and --opset are for ONNX models: add --format onnx, or leave them out")
+    from edgefashion import environment, runs
+    from edgefashion.cli import console
+    from edgefashion.cli.conversions import run_conversions
+    from edgefashion.data import load_present
     from edgefashion.export import OPSETS
     from edgefashion.quantize.settings import parse
+    from edgefashion.records import VerifyReport
     from edgefashion.verify import Limits
 
-    del file_format  # there is one so far
     limit = parse_share(max_drop, "--max-drop")
     schemes = scheme or (["dynamic"] if quantize and limit is None else [])
     for text in schemes:
@@ -87,9 +107,14 @@ def export(
     folder = runs.find_run(run)
     split = load_present(where, note=console.note)
     given = Limits(min_agreement=min_agreement, max_accuracy_drop=max_accuracy_drop)
-    result = run_export(
-        folder, split, schemes=schemes, opset=opset, given=given, max_drop=limit, pictures=not no_pictures
-    )
+    results: list[Parity] = []
+    if formats is None or "onnx" in formats:
+        results += run_export(
+            folder, split, schemes=schemes, opset=opset, given=given, max_drop=limit, pictures=not no_pictures
+        ).results
+    if others:
+        results += run_conversions(folder, split, others, quantize=quantize, given=given, pictures=not no_pictures)
+    result = VerifyReport(data=split.identity, results=results, environment=environment.describe())
     if as_json:
         console.show_json(result.to_json())
     else:

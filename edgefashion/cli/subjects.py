@@ -7,35 +7,111 @@ if TYPE_CHECKING:
     from edgefashion.bench.request import Subject
 
 
-def chosen_subjects(models: "list[Subject]", wanted: list[str] | None) -> "list[Subject]":
-    """What is measured: the models, and the PyTorch checkpoint beside each where torch is installed.
+ALL = "all"
+
+
+def chosen_runtimes(
+    wanted: list[str] | None, models: "list[Subject]", *, providers: list[str], pythons: dict[str, str]
+) -> list[str] | None:
+    """The runtimes that were asked for, each of which is here; None where none was named.
+
+    Args:
+        wanted: Names, or "all" for every runtime that is here and opens one of the models or their checkpoint.
+        models: What is measured.
+        providers: As a person writes them.
+        pythons: Interpreters by the name of the runtime that is measured in them.
 
     Raises:
         UsageError: A runtime is unknown.
-        NotAvailable: PyTorch was asked for and is not installed.
+        NotAvailable: One that was named is not installed; before any work, and with the extra that brings it.
+    """
+    from edgefashion.cli import console
+    from edgefashion.errors import NotAvailable, UsageError
+    from edgefashion.registry import unknown
+    from edgefashion.runtimes import RUNTIMES, is_installed, load_runtime, why_unusable
+
+    for name in [*(wanted or []), *pythons]:
+        if name not in {*RUNTIMES.names(), ALL}:
+            raise UsageError(unknown("runtime", name, (*RUNTIMES.names(), ALL)))
+    if wanted is None:
+        return None
+    for name in wanted:
+        if name != ALL and name not in pythons and not is_installed(name):
+            found = load_runtime(name).available()
+            raise NotAvailable(f"{name} was asked for and is not installed: {found.remedy}")
+    if ALL not in wanted:
+        return wanted
+    formats = {model.format for model in models} | {"safetensors"}
+    chosen = [name for name in wanted if name != ALL]
+    for name in RUNTIMES.names():
+        if name in chosen or not formats & set(load_runtime(name).FORMATS):
+            continue
+        reason = "" if name in pythons else why_unusable(name, providers)
+        if reason:
+            console.note(f"{name} is left out: {reason}")
+        else:
+            chosen.append(name)
+    return chosen
+
+
+def chosen_subjects(
+    models: "list[Subject]", runtimes: list[str] | None, *, pythons: dict[str, str] | None = None
+) -> "list[Subject]":
+    """What is measured: the models that a runtime here opens, and the checkpoint beside each where torch is installed.
+
+    Raises:
+        NotAvailable: No runtime that is here opens any of the models.
     """
     from edgefashion.artifact import Artifact
     from edgefashion.cli import console
     from edgefashion.environment import installed
-    from edgefashion.errors import NotAvailable, UsageError
-    from edgefashion.registry import unknown
-    from edgefashion.runtimes import RUNTIMES, load_runtime
+    from edgefashion.errors import NotAvailable
+    from edgefashion.runtimes import RUNTIMES, is_installed, load_runtime, runtimes_for
 
-    for name in wanted or []:
-        if name not in RUNTIMES.names():
-            raise UsageError(unknown("runtime", name, RUNTIMES.names()))
-    needs_torch = [name for name in wanted or [] if load_runtime(name).PACKAGE == "torch"]
-    if needs_torch and installed("torch") is None:
-        raise NotAvailable(
-            f"{needs_torch[0]} was asked for and torch is not installed: pip install 'edgefashion[train]'"
-        )
-    artifacts = [model for model in models if isinstance(model, Artifact)]
-    if not artifacts or (wanted and not needs_torch):
-        return models
+    here = {name for name in RUNTIMES.names() if name in (pythons or {}) or is_installed(name)}
+    opened: list[Subject] = []
+    for model in models:
+        able = runtimes_for(model)
+        if here & set(able):
+            opened.append(model)
+            continue
+        remedies = " or ".join(load_runtime(name).available().remedy for name in able)
+        reason = f"{model.path} needs {' or '.join(able)}, not installed here ({remedies})"
+        if len(models) == 1:
+            raise NotAvailable(reason)
+        console.note(f"left out: {reason}")
+    if not opened:
+        raise NotAvailable("no runtime that is installed here opens any of these models: see `edgefashion doctor`")
+    artifacts = [model for model in opened if isinstance(model, Artifact)]
+    for_torch = [name for name in runtimes or [] if load_runtime(name).PACKAGE == "torch"]
+    if not artifacts or (runtimes is not None and not for_torch):
+        return opened
     if installed("torch") is None:
         console.note("PyTorch is left out: it is not installed (pip install 'edgefashion[train]')")
-        return models
-    return [*models, *_checkpoints_beside(artifacts)]
+        return opened
+    return [*opened, *_checkpoints_beside(artifacts)]
+
+
+def parse_pythons(texts: list[str]) -> dict[str, str]:
+    """Interpreters by runtime, from NAME=PATH.
+
+    Raises:
+        UsageError: One has another form, or is no program.
+    """
+    import shutil
+
+    from edgefashion.errors import UsageError
+
+    found: dict[str, str] = {}
+    for text in texts:
+        name, equals, path = text.partition("=")
+        program = shutil.which(path) if path else None
+        if not (name and equals and program):
+            raise UsageError(
+                f"--python {text}: expected NAME=PATH, a runtime and the interpreter of an environment that has it"
+            )
+        found[name] = program
+    return found
 
 
 def _checkpoints_beside(artifacts: "list[Artifact]") -> "list[Artifact]":
@@ -45,7 +121,7 @@ def _checkpoints_beside(artifacts: "list[Artifact]") -> "list[Artifact]":
 
     origins = {artifact.manifest.checkpoint_sha256 for artifact in artifacts}
     checkpoints = []
-    for folder in dict.fromkeys(artifact.path.parent for artifact in artifacts):
+    for folder in dict.fromkeys(runs.run_of(artifact) for artifact in artifacts):
         path = folder / runs.CHECKPOINT
         if path.is_file():
             checkpoint = open_artifact(path)

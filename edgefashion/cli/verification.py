@@ -15,11 +15,14 @@ def run_verification(
     split: "Dataset",
     *,
     reference: str = "auto",
+    runtime: str | None = None,
     provider: str = "cpu",
     given: "Limits | None" = None,
     search_s: float | None = None,
 ) -> "VerifyReport":
     """Compare each artifact with its reference; limits that are `given` take the place of the default ones.
+
+    Each runs in `runtime`, or in the usual one of its format.
 
     What earlier searches kept is answered again; with `search_s` each artifact's worst inputs are looked for.
 
@@ -47,8 +50,8 @@ def run_verification(
             console.note(f"reference: {truth.source}")
         if not truth.golden:  # golden outputs are one artifact's own
             truths[key] = truth
-        runtime = default_runtime(artifact)
-        spec = SessionSpec(runtime=runtime, provider=resolve_provider(runtime, provider))
+        name = runtime or default_runtime(artifact)
+        spec = SessionSpec(runtime=name, provider=resolve_provider(name, provider))
         usual = default_limits(artifact.manifest.precision, len(truth.labels), golden=truth.golden)
         limits = override(usual, given or Limits())
         if truth.golden:
@@ -57,11 +60,12 @@ def run_verification(
             results.append(compare(artifact, truth, split, spec=spec, limits=limits))
         except CheckFailed as error:  # the other models are verified all the same
             broken.append(str(error))
+    in_onnx = [artifact for artifact in artifacts if artifact.format == "onnx"]
     ulps = given.max_error_ulps if given else None
     searches: list[WorstCases] = []
     interrupted = False
     if search_s is not None:
-        searches, interrupted = run_search(artifacts, split, budget_s=search_s, provider=provider, max_error_ulps=ulps)
+        searches, interrupted = run_search(in_onnx, split, budget_s=search_s, provider=provider, max_error_ulps=ulps)
     return VerifyReport(
         data=split.identity,
         results=results,
@@ -69,8 +73,47 @@ def run_verification(
         searches=searches,
         broken=broken,
         interrupted=interrupted,
-        rechecks=[] if interrupted else recheck_all(artifacts, split, provider=provider, max_error_ulps=ulps),
+        rechecks=[] if interrupted else recheck_all(in_onnx, split, provider=provider, max_error_ulps=ulps),
     )
+
+
+def those_that_run_here(artifacts: "list[Artifact]", *, runtime: str | None, named: bool) -> "list[Artifact]":
+    """The artifacts that a runtime here opens; of a whole run others are left out with a note.
+
+    Args:
+        artifacts: Of files and runs.
+        runtime: The one that was asked for; None for the usual one of each format.
+        named: Whether each file was named by itself.
+
+    Raises:
+        UsageError: The runtime is unknown, or opens none of them.
+        NotAvailable: The runtime, or that of a named file or of all files, is not installed.
+    """
+    from edgefashion.cli import console
+    from edgefashion.errors import NotAvailable, UsageError
+    from edgefashion.runtimes import default_runtime, is_installed, load_runtime
+
+    if runtime is not None:
+        if not is_installed(runtime):
+            raise NotAvailable(f"{runtime} is not installed: {load_runtime(runtime).available().remedy}")
+        formats = load_runtime(runtime).FORMATS
+        opened = [artifact for artifact in artifacts if artifact.format in formats]
+        if not opened or (named and len(opened) < len(artifacts)):
+            raise UsageError(f"{runtime} opens {' and '.join(formats)}: give such a file, or another --runtime")
+        return opened
+    found: list[Artifact] = []
+    reasons: list[str] = []
+    for artifact in artifacts:
+        usual = default_runtime(artifact)
+        if is_installed(usual):
+            found.append(artifact)
+        else:
+            reasons.append(f"{artifact.path} needs {usual}: {load_runtime(usual).available().remedy}")
+    if reasons and (named or not found):
+        raise NotAvailable(reasons[0])
+    for reason in reasons:
+        console.note(f"left out: {reason}")
+    return found
 
 
 def _refuse_limits_on_accuracy(limits: "Limits") -> None:
@@ -102,8 +145,8 @@ def save_verification(artifacts: "list[Artifact]", result: "VerifyReport") -> No
     from edgefashion.cli import console
     from edgefashion.files import locked
 
-    for folder in dict.fromkeys(artifact.path.parent for artifact in artifacts):
-        own = {artifact.sha256 for artifact in artifacts if artifact.path.parent == folder}
+    for folder in dict.fromkeys(runs.run_of(artifact) for artifact in artifacts):
+        own = {artifact.sha256 for artifact in artifacts if runs.run_of(artifact) == folder}
         part = msgspec.structs.replace(
             result,
             results=[parity for parity in result.results if parity.artifact.sha256 in own],

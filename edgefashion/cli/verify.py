@@ -25,7 +25,11 @@ def verify(
             "or another artifact. auto: the first of these that is here.",
         ),
     ] = "auto",
-    provider: Annotated[str, typer.Option(help="Execution provider of ONNX Runtime.")] = "cpu",
+    runtime: Annotated[
+        str | None,
+        typer.Option(help="Runtime to prove the models in, as openvino. Default: the usual one of each format."),
+    ] = None,
+    provider: Annotated[str, typer.Option(help="Execution provider of the runtime.")] = "cpu",
     max_error_ulps: Annotated[
         float | None,
         typer.Option(min=0, help="Largest logit difference, in float32 epsilons at the largest reference logit."),
@@ -91,7 +95,12 @@ def verify(
     from edgefashion import runs
     from edgefashion.cli import console
     from edgefashion.cli.search import save_search
-    from edgefashion.cli.verification import run_verification, save_verification, show_verification
+    from edgefashion.cli.verification import (
+        run_verification,
+        save_verification,
+        show_verification,
+        those_that_run_here,
+    )
     from edgefashion.data import load_present
     from edgefashion.errors import CheckFailed, NotAvailable
     from edgefashion.verify import Limits
@@ -115,18 +124,24 @@ def verify(
         }
         on_device(found, outputs=outputs, save_golden=save_golden, as_json=as_json, beside=beside)
         return
+    whole_runs = all(runs.is_folder(name) for name in artifacts or [])
+    found = those_that_run_here(found, runtime=runtime, named=not whole_runs)
     split = load_present(where, note=console.note)
-    result = run_verification(found, split, reference=reference, provider=provider, given=given, search_s=search)
+    result = run_verification(
+        found, split, reference=reference, runtime=runtime, provider=provider, given=given, search_s=search
+    )
     if as_json:
         console.show_json(result.to_json())
     else:
         show_verification(result)
     save_search(found, result.searches, result.data.labels)
-    if all(runs.is_folder(name) for name in artifacts or []):
+    # What is proven in another runtime than the usual one does not replace the proof in that.
+    if whole_runs and runtime is None:
         save_verification(found, result)
     if result.interrupted:
         raise KeyboardInterrupt
-    unlocated = locate_all(found, split, show=not as_json) if locate else None
+    in_onnx = [artifact for artifact in found if artifact.format == "onnx"]
+    unlocated = locate_all(in_onnx, split, show=not as_json) if locate else None
     if not result.passed:
         raise CheckFailed(f"parity does not hold for {', '.join(result.failed)}")
     if unlocated:

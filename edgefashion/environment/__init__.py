@@ -2,6 +2,7 @@
 
 import os
 import platform
+from collections.abc import Iterable
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +19,7 @@ __all__ = [
     "RELEVANT",
     "describe",
     "differences",
+    "disk_bytes",
     "fingerprint",
     "installed",
     "require",
@@ -39,6 +41,15 @@ EXTRAS = {
     "train": ("torch", "torchvision", "onnx", "onnxscript"),
     "tune": ("optuna",),
     "mlperf": ("mlcommons_loadgen",),
+    "openvino": ("openvino",),
+    "litert": ("ai_edge_litert",),
+    "litert-export": ("torch", "litert_torch", "ai_edge_quantizer", "ai_edge_litert"),
+    "tflite-micro": ("tflite_micro",),
+    "executorch": ("torch", "executorch"),
+    "ncnn": ("ncnn",),
+    "ncnn-export": ("torch", "pnnx", "ncnn"),
+    "c": ("onnx", "emx_onnx_cgen"),
+    "web": ("playwright",),
 }
 
 
@@ -62,6 +73,24 @@ def installed(package: str) -> str | None:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
+
+
+def disk_bytes(packages: Iterable[str]) -> int | None:
+    """Bytes of all files of the installed distributions `packages`; None where one of them does not list its files.
+
+    Compiled Python files, which the interpreter makes and may leave out, are not counted.
+    """
+    total = 0
+    for package in packages:
+        try:
+            files = metadata.files(package)
+        except metadata.PackageNotFoundError:
+            return None
+        if files is None:
+            return None
+        places = {Path(str(file.locate())) for file in files if file.suffix != ".pyc"}
+        total += sum(place.stat().st_size for place in places if place.is_file())
+    return total
 
 
 def versions() -> dict[str, str]:

@@ -16,21 +16,27 @@ and may offer
     NAME: str                                  of its main file, where that is not the variant
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Protocol, cast
 
 from edgefashion.artifact import Artifact, open_artifact
 from edgefashion.data import Dataset
+from edgefashion.environment import require
 from edgefashion.errors import BadInput, UsageError
 from edgefashion.records import Format, Parity, Precision
-from edgefashion.registry import Registry
+from edgefashion.registry import Registry, unknown
 from edgefashion.verify import Limits, ReferenceLogits
 
 FORMATS = Registry(
     kind="export format",
     group="edgefashion.formats",
-    built_in={},
+    built_in={
+        "c": "edgefashion.export.c",
+        "aotinductor": "edgefashion.export.aotinductor",
+        "executorch": "edgefashion.export.executorch",
+        "ncnn": "edgefashion.export.ncnn",
+    },
 )
 
 SHORT: Mapping[Precision, str] = {"float32": "fp32", "float16": "fp16", "int8": "int8"}
@@ -82,6 +88,21 @@ def load_converter(name: str) -> Converter:
         UsageError: Nothing writes a format of that name.
     """
     return cast("Converter", FORMATS.load(name))
+
+
+def check_formats(names: Iterable[str]) -> None:
+    """Refuse formats that cannot be written here, before any work.
+
+    Raises:
+        UsageError: Nothing writes a format of that name.
+        NotAvailable: A package is missing; the message says which extra brings it.
+    """
+    for name in names:
+        if name not in FORMATS.names():
+            raise UsageError(unknown("export format", name, ("onnx", *FORMATS.names())))
+        extra = load_converter(name).EXTRA
+        if extra:
+            require(extra, purpose=f"exporting to {name}")
 
 
 def convert(

@@ -79,6 +79,8 @@ class CellResult(Record, frozen=True):
     model_bytes: int  # median growth of resident memory through the session and its first run
     peak_bytes: int  # largest resident memory of any launch
     energy: Energy | None
+    runtime_version: str = ""  # empty in results of earlier versions
+    runtime_bytes: int | None = None  # of the files that a device needs of the runtime; None where not known
 
 
 class BenchReport(Document, frozen=True, kw_only=True):

@@ -157,7 +157,7 @@ def _cell_row(name: str, cell: Cell, result: CellResult | None) -> Row:
     return Row(
         (
             name,
-            clean(session.runtime),
+            clean(f"{session.runtime} {result.runtime_version}".strip() if result else session.runtime),
             clean(f"{session.provider} ({options})" if options else session.provider),
             str(session.threads),
             "yes" if session.spinning else "no",

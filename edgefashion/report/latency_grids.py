@@ -64,7 +64,7 @@ def startup_grid(bench: BenchReport) -> Grid:
 
 
 def memory_grid(bench: BenchReport) -> Grid:
-    """Resident memory of a worker: what the model adds, and the most that was ever used."""
+    """Resident memory of a worker, and bytes on disk: what the model adds, and what its runtime brings."""
     peaks: dict[str, list[tuple[int, int]]] = {}
     for launch in bench.launches:
         peaks.setdefault(launch.cell, []).append((launch.memory.session_peak_bytes, launch.memory.run_peak_bytes))
@@ -72,16 +72,27 @@ def memory_grid(bench: BenchReport) -> Grid:
 
     def cells(result: CellResult) -> tuple[str, ...]:
         loading, running = (fmt.size(max(each)) for each in zip(*peaks[result.cell], strict=True))
-        return fmt.size(result.model_bytes), loading, running, fmt.size(result.peak_bytes)
+        files = fmt.size(bench.plan.cell(result.cell).artifact.size_bytes)
+        runtime = MISSING if result.runtime_bytes is None else fmt.size(result.runtime_bytes)
+        return fmt.size(result.model_bytes), loading, running, fmt.size(result.peak_bytes), files, runtime
 
     return Grid(
-        title="Memory",
-        columns=("cell", "model", "peak while loading", "peak while running", "peak"),
+        title="Memory and disk",
+        columns=(
+            "cell",
+            "model",
+            "peak while loading",
+            "peak while running",
+            "peak",
+            "model's files",
+            "runtime's files",
+        ),
         rows=_rows(bench, cells),
         notes=(
             "model: what resident memory grows by through the session and its first run, median over launches",
             "peaks: largest of any launch; "
             + ("the kernel's mark was reset between phases" if apart else "phases could not be told apart"),
+            "runtime's files: of the packages that a device needs to run the model, their own dependencies left out",
         ),
     )
 

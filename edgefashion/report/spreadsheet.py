@@ -44,6 +44,8 @@ _FIGURES: Mapping[str, Callable[[CellResult], object]] = {
     "model_bytes": lambda result: result.model_bytes,
     "peak_bytes": lambda result: result.peak_bytes,
     "joules_per_image": lambda result: result.energy and result.energy.joules_per_image,
+    "runtime_version": lambda result: result.runtime_version,
+    "runtime_bytes": lambda result: result.runtime_bytes,
     "placement": lambda result: result.placement and result.placement.text,
 }
 

@@ -12,6 +12,7 @@ and may offer
 
     OPT_IN: bool                                       whether it is measured only if asked for by name; default False
     START_S: float                                     seconds until it has made a session, for estimates; default 1
+    DISTRIBUTIONS: tuple[str, ...]                     what must be on a device's disk to run it; default (PACKAGE,)
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -35,7 +36,14 @@ RUNTIMES = Registry(
         "onnxruntime": "edgefashion.runtimes.ort",
         "pytorch": "edgefashion.runtimes.pytorch",
         "torch-compile": "edgefashion.runtimes.torch_compile",
+        "pytorch-channels-last": "edgefashion.runtimes.pytorch_channels_last",
+        "aotinductor": "edgefashion.runtimes.aotinductor",
+        "executorch": "edgefashion.runtimes.executorch",
+        "c": "edgefashion.runtimes.c",
         "python": "edgefashion.runtimes.python",
+        "openvino": "edgefashion.runtimes.openvino",
+        "openvino-bf16": "edgefashion.runtimes.openvino_bf16",
+        "ncnn": "edgefashion.runtimes.ncnn",
     },
 )
 
@@ -163,6 +171,24 @@ def is_installed(runtime: str) -> bool:
     return installed(load_runtime(runtime).PACKAGE) is not None
 
 
+def why_unusable(runtime: str, providers: Sequence[str]) -> str:
+    """Why a runtime works with none of the providers, named as a person names them; empty if it works with one."""
+    module = load_runtime(runtime)
+    if not is_installed(runtime):
+        return f"not installed ({module.available().remedy})"
+    known = [resolve_provider(runtime, name) for name in providers if knows_provider(runtime, name)]
+    if not known:
+        return f"it has no provider {' or '.join(providers)}"
+    reasons = [module.available(name).providers.get(name, "unknown here") for name in known]
+    return "" if "" in reasons else "; ".join(reasons)
+
+
+def knows_provider(runtime: str, name: str) -> bool:
+    """Whether a runtime has a provider that a person, or the runtime itself, calls `name`."""
+    known = load_runtime(runtime).PROVIDERS
+    return name in known.values() or name.lower() in known
+
+
 def default_spec(model: Model, *, threads: int = 1) -> SessionSpec:
     """The first runtime that opens the model's format, on the CPU."""
     runtime = default_runtime(model)
@@ -181,6 +207,13 @@ def resolve_provider(runtime: str, name: str) -> str:
     if name.lower() in known:
         return known[name.lower()]
     raise NotAvailable(unknown(f"execution provider of {runtime}", name, tuple(known)))
+
+
+def distributions_of(runtime: str) -> tuple[str, ...]:
+    """The installed packages that a device needs to run models in a runtime."""
+    module = load_runtime(runtime)
+    needed: tuple[str, ...] = getattr(module, "DISTRIBUTIONS", (module.PACKAGE,))
+    return needed
 
 
 def in_words(spec: SessionSpec) -> str:

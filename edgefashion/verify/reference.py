@@ -66,7 +66,7 @@ def find_reference(artifact: Artifact, data: Dataset, choice: str = "auto") -> R
         NotAvailable: It cannot be had here.
         BadInput: It belongs to another checkpoint, or is damaged.
     """
-    folder = artifact.path.parent
+    folder = runs.run_of(artifact)
     checkpoint, stored = folder / runs.CHECKPOINT, folder / runs.REFERENCE
     if choice == "auto":
         if installed("torch") and checkpoint.is_file():

@@ -159,7 +159,7 @@ def test_a_job_says_what_its_cell_says(committed: Artifact, tmp_path: Path) -> N
     request = Request([committed], runtimes=["onnxruntime"], scenarios=["closed", "paced:20"], batches=[1, 3], seed=5)
     plan = make_plan(request)
     models = {model.sha256: model for model in (committed, open_model(NULL_MODEL))}
-    jobs = suite._jobs(plan, models, {}, tmp_path)
+    jobs = suite._jobs(plan, models, {}, tmp_path, pythons={})
     for cell in plan.cells:
         job = jobs[cell.label]
         assert (job.batch, job.seed, job.session, job.cpus) == (cell.batch, 5, cell.session, cores_for(cell))
@@ -235,8 +235,8 @@ def test_a_broken_cell_becomes_a_failure_and_the_rest_is_measured(
     int8 = open_artifact(COMMITTED / "int8-static.onnx")
     jobs = suite._jobs
 
-    def sabotaged(*arguments: object) -> object:
-        found = jobs(*arguments)
+    def sabotaged(*arguments: object, **settings: object) -> object:
+        found = jobs(*arguments, **settings)
         wrong = next(job for label, job in found.items() if label.startswith("int8"))
         np.save(wrong.outputs, np.load(wrong.outputs) + 1)
         return found

@@ -81,7 +81,7 @@ class TestTables:
             ),
             ("Samples and ratios", ["10", "1,200", "20", "1", "18,500", "0.620 to 0.630", "×0.6256", "0.002"]),
             ("Cold start", ["20.0 ms", "210 ms", "4.00 ms", "1.00 ms", "235 ms", "63.1 µs"]),
-            ("Memory", ["2.00 MB", "59.0 MB", "61.0 MB", "61.0 MB"]),
+            ("Memory and disk", ["2.00 MB", "59.0 MB", "61.0 MB", "61.0 MB"]),
             (
                 "Cells",
                 [

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefashion import runs
+from edgefashion.artifact import models_beside_sidecars
 from edgefashion.bench.analyse import Medians, launch_medians, shared
 from edgefashion.bench.gate import Answers, Pair
 from edgefashion.bench.plan import is_same_setting
@@ -34,6 +35,7 @@ def find_baseline(name: str) -> list[Subject] | BenchReport:
     beside = sorted((*path.parent.glob("*.onnx"), *path.parent.glob(runs.CHECKPOINT)))
     # Only those that were measured are opened: what else lies there, damaged or not, is nobody's business.
     found: list[Subject] = [open_model(each) for each in beside if sha256(read_bounded(each)) in wanted]
+    found += [model for model in map(open_model, models_beside_sidecars(path.parent)) if model.sha256 in wanted]
     return found if wanted == {model.sha256 for model in found} else stored
 
 

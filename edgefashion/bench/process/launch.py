@@ -13,7 +13,8 @@ from typing import Protocol, Self, TypeVar
 
 import msgspec
 
-from edgefashion.bench.process.isolation import pinned, worker_environment
+from edgefashion.bench.process.child import environment_for
+from edgefashion.bench.process.isolation import pinned
 from edgefashion.bench.process.worker import Block, Broken, Job, Ready
 from edgefashion.errors import ExitCode
 
@@ -83,11 +84,11 @@ class Worker:
             spawned_ns = time.monotonic_ns()
             self._process = subprocess.Popen(
                 # -P: a random.py in the working folder is not the library's.
-                [sys.executable, "-P", "-c", _BOOT],
+                [job.python or sys.executable, "-P", "-c", _BOOT],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._errors,
-                env=worker_environment(job.session.threads),
+                env=environment_for(job.python, job.session.threads),
                 # Ctrl-C in the terminal is the parent's to handle.
                 start_new_session=True,
             )

@@ -47,6 +47,7 @@ class Job(Record, frozen=True):
     warmup_cap_s: float
     memory_limit_bytes: int | None
     spawned_ns: int  # the parent's monotonic clock when it started this process
+    python: str = ""  # the interpreter; the parent's own by default
 
 
 class Ready(Record, frozen=True):

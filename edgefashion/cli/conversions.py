@@ -1,0 +1,95 @@
+"""`edgefashion export --format NAME`: a run's model in formats other than ONNX."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edgefashion.artifact import Artifact
+    from edgefashion.data import Dataset
+    from edgefashion.records import Parity
+    from edgefashion.verify import Limits, ReferenceLogits
+
+
+def run_conversions(
+    folder: Path, split: "Dataset", names: list[str], *, quantize: bool, given: "Limits", pictures: bool
+) -> "list[Parity]":
+    """Write each format in float32, and with `quantize` in every smaller form that it has.
+
+    `given` limits are for the smaller forms. ONNX models that a format is made from are made where they are missing.
+
+    Raises:
+        CheckFailed: One does not decide like PyTorch; it was not written, those before it were.
+    """
+    from edgefashion import runs
+    from edgefashion.artifact import open_artifact
+    from edgefashion.cli import console
+    from edgefashion.export import convert, load_converter
+    from edgefashion.export.formats import source_variant
+    from edgefashion.files import locked
+    from edgefashion.verify import Limits, default_limits, override
+
+    checkpoint = open_artifact(folder / runs.CHECKPOINT)
+    results: list[Parity] = []
+    with locked(folder):
+        reference = _reference(folder, checkpoint, split)
+        for name in names:
+            converter = load_converter(name)
+            for precision in converter.PRECISIONS if quantize else converter.PRECISIONS[:1]:
+                results += _make_source(source_variant(converter, precision), checkpoint, split, reference)
+                console.note(f"exporting {name}, {precision}")
+                usual = default_limits(precision, len(reference.labels))
+                limits = override(usual, given if precision != "float32" else Limits())
+                _, parity = convert(
+                    name,
+                    checkpoint,
+                    split,
+                    precision=precision,
+                    reference=reference,
+                    limits=limits,
+                    pictures=pictures,
+                    note=console.note,
+                )
+                results.append(parity)
+    return results
+
+
+def _reference(folder: Path, checkpoint: "Artifact", split: "Dataset") -> "ReferenceLogits":
+    """PyTorch's logits; without torch those it left beside the checkpoint, or else the float32 ONNX model's."""
+    from edgefashion import runs
+    from edgefashion.cli import console
+    from edgefashion.environment import installed
+    from edgefashion.verify import find_reference, from_artifact
+
+    if installed("torch"):
+        console.note(f"running PyTorch on {len(split.test):,} test pictures")
+        return from_artifact(checkpoint, split)
+    fp32 = runs.float_model(folder)
+    found = find_reference(fp32, split)
+    if found.golden:
+        found = from_artifact(fp32, split)
+    console.note(f"reference: {found.source}")
+    return found
+
+
+def _make_source(
+    variant: str | None, checkpoint: "Artifact", split: "Dataset", reference: "ReferenceLogits"
+) -> "list[Parity]":
+    """The ONNX model that a converter starts from, where there is none yet; float32 comes before what is made of it."""
+    from edgefashion import runs
+    from edgefashion.cli import console
+    from edgefashion.export import to_onnx
+    from edgefashion.quantize import apply
+
+    folder = checkpoint.path.parent
+    if variant is None or (folder / f"{variant}.onnx").is_file():
+        return []
+    made = []
+    if not (folder / runs.FLOAT).is_file():
+        console.note("exporting fp32, which it is made from")
+        made.append(to_onnx(checkpoint, split, reference=reference)[1])
+    if variant != "fp32":
+        scheme = variant.removeprefix("int8-")
+        console.note(f"quantizing: {scheme}, which it is made from")
+        fp32 = runs.float_model(folder)
+        made.append(apply(fp32, scheme, split, reference=reference, note=console.note)[1])
+    return made

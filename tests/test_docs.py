@@ -25,6 +25,12 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def lines_of(name: str) -> list[str]:
+    """The commands of a document."""
+    text = (ROOT / "docs" / f"{name}.md").read_text()
+    return "".join(re.findall(r"^```sh\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)).splitlines()
+
+
 def shell(command: str, place: Path) -> None:
     """Run one documented command on the sample, with budgets that suit a test."""
     arguments = command.split()
@@ -159,15 +165,28 @@ def test_every_link_between_documents_leads_somewhere(document: str) -> None:
 def test_the_commands_of_the_other_documents_work(name: str, place: Path) -> None:
     """Each is run on the committed run, with short budgets; what a device computed is the golden file itself."""
     pytest.importorskip("torch")
-    text = (ROOT / "docs" / f"{name}.md").read_text()
+    shutil.copytree(ROOT / "exported" / "edge", place / "edge")
     run = place / "exported" / "seed-reference"
-    for line in "".join(re.findall(r"^```sh\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)).splitlines():
+    for line in lines_of(name):
         command = line.partition("#")[0].replace(" int8-static.onnx", f" {run / 'int8-static.onnx'}")
         command = command.replace("--search 30", "--search 1").replace("--seeds 5", "--seeds 2")
         command = command.replace("device.csv", "golden.npz")
+        command = command.replace("exported/edge", "edge")
         if "sensitivity" in command:
             command += " --budget 1"
         shell(command, place)
+
+
+@pytest.mark.slow
+def test_the_commands_of_tuning_work(place: Path) -> None:
+    """With few trials and one epoch; an installation and a database server are not for this test."""
+    pytest.importorskip("optuna")
+    here = [line for line in lines_of("tuning") if line.startswith("edgefashion") and "--storage" not in line]
+    assert len(here) == 2
+    for command in here:
+        # No network of the sample keeps a limit that was made for the whole data set.
+        short = command.replace("--trials 60", "--trials 4 --epochs 1").replace("--epochs 40", "--epochs 1")
+        shell(short.replace("60us", "10ms").replace("36kB", "1MB"), place)
 
 
 @pytest.mark.slow

@@ -145,6 +145,7 @@ def bench(
     if plan:
         show_plan(request, as_json=as_json)
         return
+    note_if_short(request)
     home = runs.run_of(found[0]) if isinstance(found[0], Artifact) else found[0].path.parent
     folder = out or home
     if baseline and Path(baseline).resolve() == (folder / runs.BENCHMARK).resolve():
@@ -195,6 +196,20 @@ def leave_as(result: "BenchReport") -> None:
     # Latency beside stored figures is advice, for good and for ill; decisions are paired by picture in any case.
     proven = gate.paired or any(check.verdict == "FAIL" for check in gate.quality)
     raise CheckFailed(gate.reasons[0]) if gate.verdict == "FAIL" and proven else Inconclusive(gate.reasons[0])
+
+
+def note_if_short(request: "Request") -> None:
+    """Say so before the work if the budget is too short for intervals as narrow as they should be."""
+    from edgefashion.bench.plan import estimate_s, make_plan
+    from edgefashion.cli import console
+
+    made = make_plan(request)
+    least_s = estimate_s(made)
+    if least_s > made.budget_s:
+        console.note(
+            f"{len(made.cells)} cells want about {least_s:.0f} s for {made.min_generations} launches of each, the "
+            f"budget is {made.budget_s:.0f} s: intervals will be wide, and two launches of each run in any case"
+        )
 
 
 def show_plan(request: "Request", *, as_json: bool) -> None:

@@ -16,6 +16,8 @@ TRAINING = "train.json"
 VERIFICATION = "verify.json"
 SENSITIVITY = "sensitivity.json"
 STABILITY = "stability.json"
+MICROCONTROLLER = "microcontroller.json"
+EMULATED = "emulated.json"
 REGRESSIONS = "regressions.safetensors"
 DRIFT = "drift"
 BENCHMARK = "bench.json"
@@ -42,6 +44,8 @@ def clear(run: Path) -> None:
         VERIFICATION,
         SENSITIVITY,
         STABILITY,
+        MICROCONTROLLER,
+        EMULATED,
         REGRESSIONS,
         BENCHMARK,
         PAGE,

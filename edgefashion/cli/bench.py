@@ -167,7 +167,7 @@ def bench(
     if as_json:
         console.show_json(result.to_json(indent=0))
     else:
-        show_results(result)
+        show_results(result, home=home)
         console.note(f"raw samples: {folder / runs.BENCHMARK}; report: {page}")
     if step_summary is not None:
         from edgefashion.report import summary_markdown
@@ -243,20 +243,26 @@ def show_plan(request: "Request", *, as_json: bool) -> None:
 def save_results(result: "BenchReport", folder: Path, *, home: Path | None = None) -> Path:
     """Write bench.json, plots and report.html; returns the page.
 
-    What train.json and verify.json in `home`, the folder of the models, say becomes part of the page.
+    What other documents in `home`, the folder of the models, say becomes part of the page.
     """
     from edgefashion import report, runs
 
     # First what cannot be made again.
     result.save(folder / runs.BENCHMARK, indent=0)
     report.save_bench_plots(result, folder)
-    training, verification = report.companions(home or folder)
-    return report.save(result, folder / runs.PAGE, training=training, verification=verification)
+    return report.save(result, folder / runs.PAGE, beside=report.beside(home or folder))
 
 
-def show_results(result: "BenchReport") -> None:
-    """Print verdicts and headline, summary with its warnings, and F1 per class."""
+def show_results(result: "BenchReport", *, home: Path | None = None) -> None:
+    """Print verdicts and headline, summary with its warnings, and F1 per class.
+
+    What lies in `home`, the folder of the models, about emulated processors follows in tables of its own.
+    """
+    from edgefashion import report
     from edgefashion.cli import console
-    from edgefashion.report.tables import overview
+    from edgefashion.report.elsewhere import elsewhere_grids
+    from edgefashion.report.tables import overview, table
 
     console.show(*overview(result))
+    if home:
+        console.show(*map(table, elsewhere_grids(report.beside(home))))

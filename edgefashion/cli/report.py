@@ -1,9 +1,13 @@
 """`edgefashion report`."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from edgefashion.records import BenchReport
+    from edgefashion.records.kit import DeviceTable
 
 
 def report(
@@ -25,37 +29,61 @@ def report(
             "(.html, .md, .csv, .json, .xml for junit).",
         ),
     ] = None,
+    device: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--device",
+            metavar="FILE",
+            help="What `bench` of a device kit wrote on a device, for a table of devices; may be given more than once.",
+        ),
+    ] = None,
 ) -> None:
     """Render a stored benchmark again.
 
-    Nothing is measured. What train.json and verify.json say about the same run becomes part of the report. junit is
-    for build servers; pyperf and benchmark-action (github-action-benchmark's customSmallerIsBetter) are JSON for the
-    tools of that name.
+    Nothing is measured. What train.json, verify.json, microcontroller.json and emulated.json say about the same run
+    becomes part of the report, and so do results that devices sent back. junit is for build servers; pyperf and
+    benchmark-action (github-action-benchmark's customSmallerIsBetter) are JSON for the tools of that name.
     """
     import sys
+    from dataclasses import replace
 
     from edgefashion import report as room
     from edgefashion import runs
     from edgefashion.cli import console
     from edgefashion.errors import UsageError
     from edgefashion.records import BenchReport
-    from edgefashion.report.tables import overview
+    from edgefashion.report.elsewhere import elsewhere_grids
+    from edgefashion.report.tables import overview, table
 
     path = stored_result(source)
     result = BenchReport.load(path)
-    training, verification = room.companions(path.parent)
+    beside = replace(room.beside(path.parent), devices=devices_beside(path, device or [], result))
     if out is not None and out.resolve() == path.resolve():
         raise UsageError(f"--out {out} is the stored result itself: give another name")
     if out is None and file_format == "html":
         out = path.parent / runs.PAGE
     if out is not None:
         chosen = None if file_format == "table" else file_format
-        written = room.save(result, out, file_format=chosen, training=training, verification=verification)
+        written = room.save(result, out, file_format=chosen, beside=beside)
         console.note(f"written: {written}")
     elif file_format == "table":
-        console.show(*overview(result))
+        console.show(*overview(result), *map(table, elsewhere_grids(beside)))
     else:
-        sys.stdout.write(room.render(result, file_format, training=training, verification=verification))
+        sys.stdout.write(room.render(result, file_format, beside=beside))
+
+
+def devices_beside(path: Path, results: list[Path], host: "BenchReport") -> "DeviceTable | None":
+    """What devices made of the models that lie beside the stored result at `path`, or that it measured.
+
+    Raises:
+        BadInput: A file is damaged, or is about another model.
+    """
+    from edgefashion import kit, runs
+
+    if not results:
+        return None
+    here = [cell.artifact for cell in host.plan.cells] + [each.info for each in runs.artifacts_in(path.parent)]
+    return kit.beside_host(kit.load_results(results, expected=here), host)
 
 
 def stored_result(source: str | None) -> Path:

@@ -1,6 +1,6 @@
 """Show what was measured: tables, figures, and files for people and for programs. Nothing is measured here.
 
-report.save(bench, Path("report.html"), training=training, verification=verification)
+report.save(bench, Path("report.html"), beside=report.beside(run))
 report.save(bench, Path("history.json"), file_format="benchmark-action")
 print(report.headline(bench))
 """
@@ -11,12 +11,14 @@ from pathlib import Path
 from edgefashion.errors import UsageError
 from edgefashion.files import atomic_write
 from edgefashion.records import BenchReport, TrainingReport, VerifyReport
+from edgefashion.report.beside import NOTHING, Beside, beside
 from edgefashion.report.words import headline
-from edgefashion.runs import PLOTS, TRAINING, VERIFICATION
+from edgefashion.runs import PLOTS
 
 __all__ = [
     "FORMATS",
-    "companions",
+    "Beside",
+    "beside",
     "format_of",
     "headline",
     "render",
@@ -43,8 +45,7 @@ def render(
     bench: BenchReport,
     file_format: str,
     *,
-    training: TrainingReport | None = None,
-    verification: VerifyReport | None = None,
+    beside: Beside = NOTHING,
 ) -> str:
     """The report as text in one of `FORMATS`.
 
@@ -52,8 +53,7 @@ def render(
         bench: What was measured.
         file_format: html and md for people; csv; json for the sealed document with every raw sample; junit for build
             servers; pyperf and benchmark-action for the tools of that name.
-        training: Adds a section on training to html and md.
-        verification: Adds a section on parity to html and md.
+        beside: Adds sections to html and md.
 
     Raises:
         UsageError: The format is another one.
@@ -62,11 +62,11 @@ def render(
     if file_format == "html":
         from edgefashion.report import html
 
-        return html.render(bench, training, verification)
+        return html.render(bench, beside)
     if file_format == "md":
         from edgefashion.report.markdown import to_markdown
 
-        return to_markdown(bench, training, verification)
+        return to_markdown(bench, beside)
     if file_format == "json":
         return bench.to_json(indent=0).decode()
     from edgefashion.report import exports, junit, spreadsheet
@@ -101,8 +101,7 @@ def save(
     path: str | Path,
     *,
     file_format: str | None = None,
-    training: TrainingReport | None = None,
-    verification: VerifyReport | None = None,
+    beside: Beside = NOTHING,
 ) -> Path:
     """Write the report to `path`, in the format that its suffix names if none is given; returns `path`.
 
@@ -115,7 +114,7 @@ def save(
     chosen = file_format or format_of(path)
     if chosen in FORMATS and path.suffix.lower() != FORMATS[chosen]:
         raise UsageError(f"{path.name} is no name for {chosen}: expected one that ends in {FORMATS[chosen]}")
-    return atomic_write(path, render(bench, chosen, training=training, verification=verification))
+    return atomic_write(path, render(bench, chosen, beside=beside))
 
 
 def summary_markdown(bench: BenchReport) -> str:
@@ -123,19 +122,6 @@ def summary_markdown(bench: BenchReport) -> str:
     from edgefashion.report.markdown import summary_markdown
 
     return summary_markdown(bench)
-
-
-def companions(run: Path) -> tuple[TrainingReport | None, VerifyReport | None]:
-    """What train.json and verify.json in a run's folder say; None for one that is not there.
-
-    Raises:
-        BadInput: One of them is damaged.
-    """
-    training, verification = run / TRAINING, run / VERIFICATION
-    return (
-        TrainingReport.load(training) if training.is_file() else None,
-        VerifyReport.load(verification) if verification.is_file() else None,
-    )
 
 
 def save_training_plots(training: TrainingReport, run: Path) -> list[Path]:

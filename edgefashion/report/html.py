@@ -6,8 +6,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 
 from edgefashion import __version__
-from edgefashion.records import BenchReport, TrainingReport, VerifyReport
+from edgefashion.records import BenchReport
 from edgefashion.report import plots
+from edgefashion.report.beside import NOTHING, Beside
 from edgefashion.report.format import clean
 from edgefashion.report.sections import sections
 from edgefashion.report.verdicts import verdicts
@@ -17,7 +18,7 @@ from edgefashion.report.words import data_notes, finding, insights, warnings
 _MOST_FLIPS = 200
 
 
-def render(bench: BenchReport, training: TrainingReport | None, verification: VerifyReport | None) -> str:
+def render(bench: BenchReport, beside: Beside = NOTHING) -> str:
     """The page as text; everything that comes from a report is escaped."""
     jinja = Environment(
         loader=PackageLoader("edgefashion.report"),
@@ -28,15 +29,15 @@ def render(bench: BenchReport, training: TrainingReport | None, verification: Ve
     )
 
     figures = plots.bench_figures(bench)
-    figures |= plots.training_figures(training) if training else {}
-    figures |= plots.verification_figures(verification) if verification else {}
+    figures |= plots.training_figures(beside.training) if beside.training else {}
+    figures |= plots.verification_figures(beside.verification) if beside.verification else {}
     return jinja.get_template("report.html.j2").render(
         verdicts=verdicts(bench),
         headline=finding(bench),
         insights=insights(bench),
         sample_notes=data_notes(bench.data),
         warnings=warnings(bench),
-        sections=sections(bench, training, verification, most_flips=_MOST_FLIPS),
+        sections=sections(bench, beside, most_flips=_MOST_FLIPS),
         picture=lambda name: _data_uri(figures[name]()),
         clean=clean,
         data=clean(bench.data.name) if bench.data else "a foreign model",

@@ -1,7 +1,8 @@
 """Reports as Markdown: the whole of it, and a summary for a build's page."""
 
-from edgefashion.records import BenchReport, TrainingReport, VerifyReport
+from edgefashion.records import BenchReport
 from edgefashion.report.bench_grids import summary_grid
+from edgefashion.report.beside import NOTHING, Beside
 from edgefashion.report.markdown_grid import escape, grid_markdown
 from edgefashion.report.sections import sections
 from edgefashion.report.verdicts import Verdict, verdicts
@@ -10,12 +11,10 @@ from edgefashion.report.words import bench_notes, finding, insights
 _MOST_FLIPS = 10
 
 
-def to_markdown(
-    bench: BenchReport, training: TrainingReport | None = None, verification: VerifyReport | None = None
-) -> str:
+def to_markdown(bench: BenchReport, beside: Beside = NOTHING) -> str:
     """The whole report in Markdown with tables as GitHub reads them; ends with one line break."""
     parts = ["# Benchmark report\n", *_top(bench)]
-    for section in sections(bench, training, verification, most_flips=_MOST_FLIPS):
+    for section in sections(bench, beside, most_flips=_MOST_FLIPS):
         parts.append(f"## {escape(section.title)}\n")
         for grid in (*section.grids, *section.folded):
             heading = "" if grid.title == section.title else f"### {escape(grid.title)}\n\n"

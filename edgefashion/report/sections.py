@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 from edgefashion.records import BenchReport, TrainingReport, VerifyReport
 from edgefashion.report.bench_grids import cells_grid, method_grid, per_class_grid, summary_grid
+from edgefashion.report.beside import Beside
 from edgefashion.report.decisions_grids import checks_grid, class_drops_grid, overview_grids
+from edgefashion.report.elsewhere import elsewhere_grids
 from edgefashion.report.flips import galleries
 from edgefashion.report.grids import Grid, environment_grid, epochs_grid, flips_grid, parity_grid, training_grid
 from edgefashion.report.judgement_grids import gate_grids, noise_grid
@@ -35,18 +37,15 @@ class Section:
     folded: Sequence[Grid] = ()
 
 
-def sections(
-    bench: BenchReport, training: TrainingReport | None, verification: VerifyReport | None, *, most_flips: int
-) -> list[Section]:
+def sections(bench: BenchReport, beside: Beside, *, most_flips: int) -> list[Section]:
     """Every section for which there is something to say.
 
     Args:
         bench: What was measured.
-        training: Adds a section on training.
-        verification: Adds a section on parity.
+        beside: Adds a section for each document.
         most_flips: How many flipped decisions of one artifact are listed; the rest is counted.
     """
-    gate = gate_grids(bench)
+    gate, elsewhere = gate_grids(bench), elsewhere_grids(beside)
     return [
         _summary(bench),
         *([Section("gate", "Gate", gate)] if gate else []),
@@ -55,8 +54,9 @@ def sections(
         *_operating(bench),
         *_profiled(bench),
         *_classes(bench),
-        *([_verified(verification, most_flips)] if verification else []),
-        *([_trained(training)] if training else []),
+        *([Section("elsewhere", "On devices and emulated processors", elsewhere)] if elsewhere else []),
+        *([_verified(beside.verification, most_flips)] if beside.verification else []),
+        *([_trained(beside.training)] if beside.training else []),
         Section("noise", "Noise", [noise_grid(bench.noise)]),
         Section("method", "How it was measured", [method_grid(bench), cells_grid(bench)]),
         Section("environment", "Environment", [environment_grid(bench.environment)]),

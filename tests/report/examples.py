@@ -150,6 +150,8 @@ def result(each: Cell, *, ratio: float | None, rank: str, lost: int = 0, labels:
         model_bytes=2_000_000,
         peak_bytes=61_000_000,
         energy=NO_COUNTER,
+        runtime_version="1.32.0",
+        runtime_bytes=75_700_000,
     )
     return msgspec.structs.replace(made, **changes)
 

@@ -17,6 +17,7 @@ from rich.console import Console, Group
 from edgefashion import report
 from edgefashion.records import BenchReport, Parity, VerifyReport
 from edgefashion.report import plots
+from edgefashion.report.beside import Beside
 from edgefashion.report.decisions_grids import checks_grid, class_drops_grid, overview_grids
 from edgefashion.report.flips import galleries
 from edgefashion.report.gallery import flips_gallery
@@ -117,7 +118,7 @@ def test_classes_are_told_only_where_decisions_differ(proven: VerifyReport) -> N
 
 def test_markdown_holds_each_table(bench: BenchReport, proven: VerifyReport) -> None:
     """Decisions, confidence, coverage, certificate, classes and checks are sections of the report on parity."""
-    found = re.findall(r"^### (.*)$", to_markdown(bench, None, proven), re.MULTILINE)
+    found = re.findall(r"^### (.*)$", to_markdown(bench, Beside(verification=proven)), re.MULTILINE)
     parity = found[found.index("Parity with the reference") :]
     assert parity[1:6] == ["Decisions", "Confidence", "Coverage at risk", "Margin certificate", "Checks"]
     assert parity[6] == "int8-static: F1 of each class beside the reference"
@@ -127,7 +128,9 @@ def test_markdown_holds_each_table(bench: BenchReport, proven: VerifyReport) -> 
 def test_galleries_have_words_for_who_cannot_see_them(bench: BenchReport, is_sample: bool) -> None:
     """Each gallery's text names its artifact, and the sample if it is the sample; so does the figure."""
     result = proofs.verification(is_sample=is_sample)
-    section = next(each for each in sections(bench, None, result, most_flips=10) if each.anchor == "parity")
+    section = next(
+        each for each in sections(bench, Beside(verification=result), most_flips=10) if each.anchor == "parity"
+    )
     assert [each.name for each in section.pictures] == list(plots.verification_figures(result))
     assert section.pictures[0].alt.startswith("Pictures on which int8-static decides differently")
     drawn = " ".join(texts(flips_gallery(result.results[1], result.data)))

@@ -12,6 +12,7 @@ import proofs
 import pytest
 
 from edgefashion.records import BenchReport, Interval, TrainingReport
+from edgefashion.report.beside import Beside
 from edgefashion.report.html import render
 
 VOID = {"meta", "img", "br", "link", "input"}
@@ -49,7 +50,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def source(sample_bench: BenchReport, sample_training: TrainingReport) -> str:
-    return render(sample_bench, sample_training, proofs.verification(is_sample=True))
+    return render(sample_bench, Beside(sample_training, proofs.verification(is_sample=True)))
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +60,7 @@ def page(source: str) -> Page:
 
 @pytest.fixture(scope="module")
 def plain_source(bench: BenchReport) -> str:
-    return render(bench, None, None)
+    return render(bench)
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +93,7 @@ def test_sections_only_for_what_is_given(plain_page: Page) -> None:
 
 def test_foreign_model_has_no_quality() -> None:
     """Where no quality is known, neither its section nor an empty picture is shown; accuracy is called unknown."""
-    page = Page(render(cases.foreign(), None, None))
+    page = Page(render(cases.foreign()))
     assert "classes" not in [attributes["id"] for attributes in page.all("h2")]
     assert len(page.all("img")) == 4
     assert "unknown" in page.words
@@ -104,7 +105,7 @@ def test_foreign_model_has_no_quality() -> None:
 )
 def test_what_else_was_measured_has_its_section(make, anchor: str, images: int) -> None:
     """Operating points and profiles have their tables and figures, and their sentence is under the headline."""
-    page = Page(render(make(), None, None))
+    page = Page(render(make()))
     assert anchor in [attributes["id"] for attributes in page.all("h2")]
     assert len(page.all("img")) == images
     assert len([each for each in page.all("p") if each.get("class") == "insight"]) == images - 6
@@ -112,7 +113,7 @@ def test_what_else_was_measured_has_its_section(make, anchor: str, images: int) 
 
 def test_gate_is_above_the_headline() -> None:
     """The gate's verdict comes first, in the colour of its news, and its checks have a section."""
-    source = render(cases.gated("FAIL"), None, None)
+    source = render(cases.gated("FAIL"))
     assert source.index('<li class="bad"><strong>FAIL</strong>') < source.index('class="headline"')
     assert "gate" in [attributes["id"] for attributes in Page(source).all("h2")]
 
@@ -172,7 +173,7 @@ def test_wide_interval_takes_a_line_of_its_own(bench: BenchReport) -> None:
     wide = Interval(value=52e-6, low=30e-6, high=90e-6)
     latency = msgspec.structs.replace(bench.results[1].latency, p90_s=wide)
     results = [bench.results[0], msgspec.structs.replace(bench.results[1], latency=latency), *bench.results[2:]]
-    source = render(msgspec.structs.replace(bench, results=results), None, None)
+    source = render(msgspec.structs.replace(bench, results=results))
     assert "<td>52.0<br>(30.0 to 90.0) µs</td>" in source
 
 
@@ -186,7 +187,7 @@ def test_hostile_text_stays_text(hostile_bench: BenchReport) -> None:
     """Labels, reasons, versions and names are escaped everywhere, in attributes too."""
     labels = hostile_bench.data.labels
     training, verification = pieces.training(labels=labels), pieces.verification()
-    source = render(hostile_bench, training, verification)
+    source = render(hostile_bench, Beside(training, verification))
     assert "<script" not in source
     assert "\x1b" not in source
     assert "<script>alert('x')</script>" in Page(source).words
@@ -194,7 +195,7 @@ def test_hostile_text_stays_text(hostile_bench: BenchReport) -> None:
 
 def test_warnings_and_partial_runs_are_on_top(without_evidence: BenchReport) -> None:
     """What went wrong is said before the first table."""
-    source = render(without_evidence, None, None)
+    source = render(without_evidence)
     top = source[: source.index("<table")]
     assert "partial: measuring was stopped" in top
     assert "warning: no steady state after warm-up: checkpoint" in top

@@ -8,6 +8,7 @@ import pytest
 
 from edgefashion import report
 from edgefashion.records import BenchReport, TrainingReport, VerifyReport
+from edgefashion.report.beside import Beside
 from edgefashion.report.markdown import to_markdown
 
 
@@ -23,7 +24,7 @@ def tables(content: str) -> list[list[str]]:
 class TestWholeReport:
     def test_every_section(self, bench: BenchReport, training: TrainingReport, verification: VerifyReport) -> None:
         """The report holds a section for each part that it is given."""
-        assert headings(to_markdown(bench, training, verification)) == [
+        assert headings(to_markdown(bench, Beside(training, verification))) == [
             "Summary",
             "Latency",
             "Cold start, memory, energy",
@@ -81,11 +82,11 @@ class TestTables:
             ),
             ("Samples and ratios", ["10", "1,200", "20", "1", "18,500", "0.620 to 0.630", "×0.6256", "0.002"]),
             ("Cold start", ["20.0 ms", "210 ms", "4.00 ms", "1.00 ms", "235 ms", "63.1 µs"]),
-            ("Memory and disk", ["2.00 MB", "59.0 MB", "61.0 MB", "61.0 MB"]),
+            ("Memory and disk", ["2.00 MB", "59.0 MB", "61.0 MB", "61.0 MB", "27.8 kB", "75.7 MB"]),
             (
                 "Cells",
                 [
-                    "onnxruntime",
+                    "onnxruntime 1.32.0",
                     "CPUExecutionProvider",
                     "1",
                     "no",

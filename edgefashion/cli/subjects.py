@@ -80,7 +80,7 @@ def chosen_subjects(
         if len(models) == 1:
             raise NotAvailable(reason)
         console.note(f"left out: {reason}")
-    if not opened:
+    if models and not opened:
         raise NotAvailable("no runtime that is installed here opens any of these models: see `edgefashion doctor`")
     artifacts = [model for model in opened if isinstance(model, Artifact)]
     for_torch = [name for name in runtimes or [] if load_runtime(name).PACKAGE == "torch"]

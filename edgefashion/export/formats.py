@@ -23,7 +23,7 @@ from typing import Protocol, cast
 from edgefashion.artifact import Artifact, open_artifact
 from edgefashion.data import Dataset
 from edgefashion.environment import require
-from edgefashion.errors import BadInput, UsageError
+from edgefashion.errors import BadInput, NotAvailable, UsageError
 from edgefashion.records import Format, Parity, Precision
 from edgefashion.registry import Registry, unknown
 from edgefashion.verify import Limits, ReferenceLogits
@@ -36,6 +36,8 @@ FORMATS = Registry(
         "aotinductor": "edgefashion.export.aotinductor",
         "executorch": "edgefashion.export.executorch",
         "ncnn": "edgefashion.export.ncnn",
+        "web": "edgefashion.export.web",
+        "litert": "edgefashion.export.litert",
     },
 )
 
@@ -86,8 +88,16 @@ def load_converter(name: str) -> Converter:
 
     Raises:
         UsageError: Nothing writes a format of that name.
+        NotAvailable: It starts from a network in torch, and torch is not installed.
     """
-    return cast("Converter", FORMATS.load(name))
+    try:
+        return cast("Converter", FORMATS.load(name))
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise NotAvailable(
+            f"exporting to {name} needs torch, which is not installed: pip install 'edgefashion[train]'"
+        ) from None
 
 
 def check_formats(names: Iterable[str]) -> None:

@@ -41,7 +41,8 @@ def types(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """The whole suite but the slow tests; arguments go to pytest."""
-    session.install("-e", ".[train,tune]", *group("test"))
+    # Of the runtimes those that are small: the session of that name has them all.
+    session.install("-e", ".[train,tune,openvino,litert,ncnn]", *group("test"))
     session.run("pytest", "-m", "not slow", *PARALLEL, *session.posargs)
     # Every gate must be seen to fire, on the committed run. 3: the machine was too noisy to tell 10 % of latency, and
     # that gate said so; a fault that was missed, and a false alarm, are 1.
@@ -54,6 +55,39 @@ def slow(session: nox.Session) -> None:
     """The tests that take minutes."""
     session.install("-e", ".[train,tune]", *group("test"))
     session.run("pytest", "-m", "slow", *session.posargs)
+
+
+@nox.session
+def runtimes(session: nox.Session) -> None:
+    """Every runtime and every format, slow tests too; what needs a tool that is absent is skipped with the reason.
+
+    C wants gcc, gcc-arm-none-eabi and qemu-system-arm; the page wants Chromium, and npm to fetch its runtime once.
+    """
+    session.install("-e", ".[runtimes]", *group("test"))
+    if shutil.which("npm"):
+        session.run("python", "-m", "edgefashion.web.build")
+    places = ("tests/runtimes", "tests/export", "tests/emulate", "tests/kit", "tests/cli/test_runtime_choice.py")
+    session.run("pytest", "-m", "slow or not slow", *places, *session.posargs)
+
+
+@nox.session
+def arm64(session: nox.Session) -> None:
+    """64-bit ARM under qemu-user: the committed models decide as here, int8 to the bit. Needs Debian's archive."""
+    session.install("-e", ".", *group("test"))
+    cache = str(session.cache_dir / "arm64")  # kept for the next time: 214 MB
+    runs = ("edge", "tiny", "seed-reference")
+    models = [f"exported/{run}/{name}.onnx" for run in runs for name in ("fp32", "int8-static")]
+    session.run("python", "tests/arm64/arm64_proof.py", "--cache", cache, *models, *session.posargs)
+    session.run("pytest", "-m", "slow", "-q", "tests/arm64", env={"EDGEFASHION_ARM64": cache})
+
+
+@nox.session
+def oldest(session: nox.Session) -> None:
+    """The oldest ONNX Runtime that runs each kind of committed model; installs some fifteen old releases."""
+    session.install("-e", ".")
+    runs = [f"exported/{name}" for name in ("edge", "large", "micro", "tiny", "seed-reference")]
+    kept = "edgefashion/kit/oldest_onnxruntime.json"
+    session.run("python", "tests/kit/oldest_onnxruntime.py", *runs, "--out", kept)
 
 
 @nox.session

@@ -40,6 +40,7 @@ _MEASURING = (
     "cli/test_explain.py",
     "sensitivity",
     "selftest",
+    "kit",
     "test_docs.py",
     "tune/test_measured.py",
 )

@@ -17,8 +17,10 @@ from edgefashion.cli.card import card
 from edgefashion.cli.confusions import confusions
 from edgefashion.cli.data import data
 from edgefashion.cli.doctor import doctor
+from edgefashion.cli.emulate import emulate
 from edgefashion.cli.explain import explain
 from edgefashion.cli.export import export
+from edgefashion.cli.kit import kit
 from edgefashion.cli.pick import pick
 from edgefashion.cli.predict import predict
 from edgefashion.cli.quickstart import quickstart
@@ -51,6 +53,8 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     report,
     pick,
     confusions,
+    emulate,
+    kit,
     card,
     selftest,
     predict,

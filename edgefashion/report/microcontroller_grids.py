@@ -78,7 +78,7 @@ def _failure(result: Emulation) -> str:
     failed = next((check for check in result.checks if not check.passed), None)
     if failed is None:
         return ""
-    return f"{clean(failed.name)} is {fmt.small(failed.value)}, must be {failed.relation} {fmt.small(failed.limit)}"
+    return f"{clean(failed.name)} is {failed.value:.6g}, must be {failed.relation} {failed.limit:.6g}"
 
 
 def _name(result: Emulation) -> str:

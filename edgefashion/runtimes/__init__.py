@@ -13,6 +13,13 @@ and may offer
     OPT_IN: bool                                       whether it is measured only if asked for by name; default False
     START_S: float                                     seconds until it has made a session, for estimates; default 1
     DISTRIBUTIONS: tuple[str, ...]                     what must be on a device's disk to run it; default (PACKAGE,)
+
+A session whose calls are made elsewhere, as in a browser, may bring the clock that they are timed with:
+
+    clock() -> int                                     nanoseconds; stands still while a request is on its way
+    shortest_sample_ns: int                            what that clock can time to within a per cent
+
+Once its clock has been read, such a session may put bound calls off until the clock is read again.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -41,9 +48,12 @@ RUNTIMES = Registry(
         "executorch": "edgefashion.runtimes.executorch",
         "c": "edgefashion.runtimes.c",
         "python": "edgefashion.runtimes.python",
+        "litert": "edgefashion.runtimes.litert",
+        "tflite-micro": "edgefashion.runtimes.tflite_micro",
         "openvino": "edgefashion.runtimes.openvino",
         "openvino-bf16": "edgefashion.runtimes.openvino_bf16",
         "ncnn": "edgefashion.runtimes.ncnn",
+        "web": "edgefashion.runtimes.web",
     },
 )
 

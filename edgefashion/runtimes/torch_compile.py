@@ -34,7 +34,7 @@ def available(provider: str | None = None) -> Availability:
     version = installed(PACKAGE)
     if version is None:
         return Availability("torch-compile", None, dict.fromkeys(asked, "torch is not installed"), REMEDY)
-    no_compiler = _why_no_compiler()
+    no_compiler = why_no_compiler()
     no_triton = "" if find_spec("triton") else "compiling for CUDA needs triton, which is not installed"
     reasons = {"cpu": no_compiler, "cuda": why_no_cuda() or no_triton or no_compiler}
     return Availability("torch-compile", version, {name: reasons[name] for name in asked})
@@ -94,6 +94,12 @@ def _settings(spec: SessionSpec) -> dict[str, Any]:
     return {**modes[mode], "freezing": freezing == "1"}
 
 
-def _why_no_compiler() -> str:
-    compiler = os.environ.get("CXX") or {"darwin": "clang++", "win32": "cl"}.get(sys.platform, "g++")
+def cpp_compiler() -> str:
+    """The C++ compiler that torch calls."""
+    return os.environ.get("CXX") or {"darwin": "clang++", "win32": "cl"}.get(sys.platform, "g++")
+
+
+def why_no_compiler() -> str:
+    """Why torch cannot compile for a CPU here; empty if it can."""
+    compiler = cpp_compiler()
     return "" if shutil.which(compiler) else f"torch.compile needs a C++ compiler and finds no {compiler}: set CXX"

@@ -18,6 +18,8 @@ Clock = Callable[[], int]
 MIN_CALLS = 20  # a block
 # Below this the clock's own two readings (70 ns) would be a per cent of a sample.
 SHORTEST_SAMPLE_NS = 10_000
+# A sample of the shortest length is this many steps of its clock, or more.
+_STEPS_IN_SHORTEST = 100
 
 _WINDOW = 20  # sub-blocks
 _SUB_BLOCK_S = 0.005
@@ -117,15 +119,31 @@ def settle(calls: Calls, *, at_most_s: float, clock: Clock = time.perf_counter_n
     return MIN_CALLS
 
 
-def warm_up(calls: Calls, *, cap_s: float, clock: Clock = time.perf_counter_ns) -> WarmUp:
+def warm_up(
+    calls: Calls,
+    *,
+    cap_s: float,
+    clock: Clock = time.perf_counter_ns,
+    shortest_sample_ns: int = SHORTEST_SAMPLE_NS,
+) -> WarmUp:
     """Call until two adjacent windows agree, or the cap is reached.
 
     A window is 20 sub-blocks of 5 ms, each at least one call. Two windows agree when the medians of their
     sub-blocks differ by less than 1 % and their quartiles by less than 2 %. A fixed number of warm-up calls fits
     no model: what is needed varies from tens to thousands of calls between launches of the same one.
+
+    Args:
+        calls: What is rotated through.
+        cap_s: When to stop waiting for agreement.
+        clock: Tells nanoseconds.
+        shortest_sample_ns: What `clock` can time to within a per cent.
     """
     end = clock() + int(cap_s * 1e9)
-    per_sample = _calls_per_sample(time_block(calls, seconds=0, at_least=_WINDOW, clock=clock), 1)
+    first = time_block(calls, seconds=0, at_least=_WINDOW, clock=clock)
+    # A coarse clock may not have moved at all during one call.
+    per_sample = _calls_per_sample(
+        [max(each, shortest_sample_ns // _STEPS_IN_SHORTEST) for each in first], shortest_sample_ns
+    )
     sub_blocks: list[int] = []
     done = _WINDOW
     steady = False
@@ -140,12 +158,12 @@ def warm_up(calls: Calls, *, cap_s: float, clock: Clock = time.perf_counter_ns) 
         steady=steady,
         calls=done,
         sub_blocks_ns=sub_blocks,
-        calls_per_sample=_calls_per_sample(sub_blocks[-_WINDOW:], 1) if sub_blocks else per_sample,
+        calls_per_sample=_calls_per_sample(sub_blocks[-_WINDOW:], shortest_sample_ns) if sub_blocks else per_sample,
     )
 
 
-def _calls_per_sample(samples_ns: Sequence[int], calls: int) -> int:
-    return max(1, ceil(SHORTEST_SAMPLE_NS * calls / max(1.0, median(samples_ns))))
+def _calls_per_sample(calls_ns: Sequence[int], shortest_sample_ns: int) -> int:
+    return max(1, ceil(shortest_sample_ns / max(1.0, median(calls_ns))))
 
 
 def _agree(before: Sequence[int], now: Sequence[int]) -> bool:

@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -17,7 +18,15 @@ from typing import TYPE_CHECKING, Any, TextIO
 import msgspec
 
 from edgefashion.bench.process import isolation
-from edgefashion.bench.process.sampling import Calls, settle, time_block, time_paced, warm_up
+from edgefashion.bench.process.sampling import (
+    SHORTEST_SAMPLE_NS,
+    Calls,
+    Clock,
+    settle,
+    time_block,
+    time_paced,
+    warm_up,
+)
 from edgefashion.errors import BadInput, CheckFailed, EdgefashionError, ExitCode
 from edgefashion.records import ColdStart, Memory, Placement, Record, SessionSpec
 
@@ -100,14 +109,14 @@ def main(entered_ns: int) -> None:
 def serve(commands: TextIO, replies: TextIO, entered_ns: int) -> None:
     """Read a job, become ready, then time a block for each further line."""
     job = msgspec.json.decode(commands.readline(), type=Job)
-    calls, ready = prepare(job, entered_ns)
+    calls, ready, clock = prepare(job, entered_ns)
     _reply(replies, ready)
     for _ in commands:
-        _reply(replies, _block(calls, job, ready.calls_per_sample))
+        _reply(replies, _block(calls, job, ready.calls_per_sample, clock))
 
 
-def prepare(job: Job, entered_ns: int) -> tuple[Calls, Ready]:
-    """Open the cell, check its outputs, warm it up.
+def prepare(job: Job, entered_ns: int) -> tuple[Calls, Ready, Clock]:
+    """Open the cell, check its outputs, warm it up; returns the clock that its calls are timed with, too.
 
     Raises:
         CheckFailed: It answers wrongly, or a thread left its cores.
@@ -134,16 +143,20 @@ def prepare(job: Job, entered_ns: int) -> tuple[Calls, Ready]:
     first_input = made_for(session, batch=job.batch, seed=job.seed, count=1)[0] if stored is None else stored[0]
     _, first_run_s = _timed(lambda: session.run(first_input))
     _, second_run_s = _timed(lambda: session.run(first_input))
-    after_bytes, session_peak_bytes = isolation.resident_bytes(), isolation.peak_resident_bytes()
+    children_bytes = _children_bytes()
+    after_bytes = isolation.resident_bytes() + children_bytes
+    session_peak_bytes = isolation.peak_resident_bytes() + children_bytes
     inputs = _made(session, job) if stored is None else stored
     _check([as_numbers(session.run(batch)) for batch in inputs], Path(job.outputs))
     calls = _calls(session, inputs, naive=job.naive)
+    clock: Clock = getattr(session, "clock", time.perf_counter_ns)
+    shortest_sample_ns: int = getattr(session, "shortest_sample_ns", SHORTEST_SAMPLE_NS)
     # Collected once and never again: a collection between blocks would cool the caches that settling warms.
     gc.collect()
     gc.freeze()
     isolation.reset_peak()
-    warm = warm_up(calls, cap_s=job.warmup_cap_s)
-    return calls, Ready(
+    warm = warm_up(calls, cap_s=job.warmup_cap_s, clock=clock, shortest_sample_ns=shortest_sample_ns)
+    ready = Ready(
         threads_seen=isolation.count_threads_inside(job.cpus),
         cold=ColdStart(
             spawn_s=(entered_ns - job.spawned_ns) / 1e9,
@@ -156,7 +169,7 @@ def prepare(job: Job, entered_ns: int) -> tuple[Calls, Ready]:
             imported_bytes=before_bytes,
             model_bytes=max(0, after_bytes - before_bytes),
             session_peak_bytes=session_peak_bytes,
-            run_peak_bytes=isolation.peak_resident_bytes(),
+            run_peak_bytes=isolation.peak_resident_bytes() + _children_bytes(),
             phases_apart=phases_apart,
         ),
         steady=warm.steady,
@@ -165,11 +178,27 @@ def prepare(job: Job, entered_ns: int) -> tuple[Calls, Ready]:
         calls_per_sample=warm.calls_per_sample if job.paced_s is None else 1,
         placement=_placement(session, Path(job.outputs).with_name("placed")),
     )
+    return calls, ready, clock
 
 
 def inputs_beside(job: Job) -> Path:
     """Where a job's inputs lie: given, or made by its first launch and left beside the outputs."""
     return Path(job.outputs).with_name("inputs.npy") if job.inputs is None else Path(job.inputs)
+
+
+def _children_bytes() -> int:
+    """Resident memory of the processes this one started, as a browser: what is each one's own, and once what is shared.
+
+    Their peaks are not known: it is what they have when a phase ends.
+    """
+    import psutil
+
+    found = []
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):  # it has ended since it was listed
+            found.append(child.memory_info())
+    shared = [getattr(each, "shared", 0) for each in found]
+    return int(sum(each.rss for each in found) - sum(shared) + max(shared, default=0))
 
 
 def _made(session: "Session", job: Job) -> Any:
@@ -238,16 +267,16 @@ def _check(found: list[Any], expected_path: Path) -> None:
         raise CheckFailed(f"it answers wrongly: outputs are off by {worst:.3g}, at most {allowed:.3g} is explicable")
 
 
-def _block(calls: Calls, job: Job, calls_per_sample: int) -> Block:
+def _block(calls: Calls, job: Job, calls_per_sample: int, clock: Clock) -> Block:
     if job.paced_s is None:
-        settling_calls = settle(calls, at_most_s=job.block_s)
+        settling_calls = settle(calls, at_most_s=job.block_s, clock=clock)
     else:
-        settling_calls = len(time_paced(calls, period_s=job.paced_s, count=1))
+        settling_calls = len(time_paced(calls, period_s=job.paced_s, count=1, clock=clock))
     before = isolation.involuntary_switches()
     if job.paced_s is None:
-        samples_ns = time_block(calls, seconds=job.block_s, calls_per_sample=calls_per_sample)
+        samples_ns = time_block(calls, seconds=job.block_s, calls_per_sample=calls_per_sample, clock=clock)
     else:
-        samples_ns = time_paced(calls, period_s=job.paced_s, count=_PACED_CALLS)
+        samples_ns = time_paced(calls, period_s=job.paced_s, count=_PACED_CALLS, clock=clock)
     return Block(samples_ns, isolation.involuntary_switches() - before, settling_calls)
 
 

@@ -1,0 +1,155 @@
+"""`edgefashion emulate`."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgefashion.cli.options import ArtifactsArgument, DataOption, JsonOption
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from edgefashion.artifact import Artifact
+    from edgefashion.data import Dataset
+    from edgefashion.records import Precision
+    from edgefashion.records.microcontroller import ArenaSize, MicrocontrollerReport
+
+FILE = "microcontroller.json"
+
+# As the converter's: which is not imported, because it needs torch.
+SOURCES: "Mapping[Precision, str]" = {"float32": "fp32", "int8": "int8-qoperator"}
+
+_FORMAT = "c"
+_LEVELS = ("1", "2", "3", "s")
+
+
+def emulate(
+    artifacts: ArtifactsArgument = None,
+    *,
+    pictures: Annotated[int, typer.Option(min=1, help="Test pictures that each model answers.")] = 10,
+    optimize: Annotated[str, typer.Option(metavar="1|2|3|s", help="The cross compiler's optimization.")] = "2",
+    data_dir: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run models in C on an emulated Cortex-M4: bits, flash, RAM, stack, instructions.
+
+    Cross-compiles what `edgefashion export --format c` made, runs it in QEMU, and holds the logits against ONNX Runtime
+    on this machine: int8 must give the same bits. Writes microcontroller.json into the run. Counts of instructions are
+    exact and the same each time; they are not times.
+
+    Needs the Debian packages gcc-arm-none-eabi, libnewlib-arm-none-eabi and qemu-system-arm.
+    """
+    from edgefashion import data
+    from edgefashion import emulate as room
+    from edgefashion.cli import console
+    from edgefashion.errors import CheckFailed, UsageError
+    from edgefashion.files import locked
+    from edgefashion.registry import unknown
+    from edgefashion.report.microcontroller_grids import microcontroller_grids
+    from edgefashion.report.tables import table
+
+    if optimize not in _LEVELS:
+        raise UsageError(unknown("optimization", optimize, _LEVELS))
+    room.require_tools()
+    models = _models_in_c(artifacts or [])
+    split = data.load(data_dir)
+    console.note_sample(split.identity)
+    reports = []
+    for run, own in _by_run(models).items():
+        report = _emulate(run, own, split, pictures=pictures, level=optimize)
+        with locked(run):
+            report.save(run / FILE)
+        reports.append(report)
+    for report in reports:
+        if as_json:
+            console.show_json(report.to_json())
+        else:
+            console.show(*map(table, microcontroller_grids(report)))
+    failed = [result for report in reports for result in report.results if not result.passed]
+    if failed:
+        names = ", ".join(f"{each.artifact.name}/{each.artifact.variant}" for each in failed)
+        raise CheckFailed(f"{names} does not answer on the emulated Cortex-M4 as in ONNX Runtime here")
+
+
+def _emulate(
+    run: "Path", models: "list[Artifact]", split: "Dataset", *, pictures: int, level: str
+) -> "MicrocontrollerReport":
+    from edgefashion import emulate as room
+    from edgefashion import environment
+    from edgefashion.cli import console
+    from edgefashion.records.microcontroller import MicrocontrollerReport
+
+    results = []
+    for model in models:
+        console.note(f"{model.path}: {pictures} pictures on an emulated Cortex-M4")
+        results.append(room.run(model, source_of(model), split, pictures=pictures, level=level))
+    return MicrocontrollerReport(
+        board=room.BOARD,
+        data=split.identity,
+        results=results,
+        arenas=_arenas(run),
+        tools=room.tool_versions(),
+        environment=environment.describe(),
+    )
+
+
+def _models_in_c(names: list[str]) -> "list[Artifact]":
+    """The models in C among those that were named.
+
+    Raises:
+        BadInput: There are none.
+    """
+    from edgefashion import runs
+    from edgefashion.errors import BadInput
+
+    found = [each for each in runs.resolve_artifacts(names) if each.format == _FORMAT]
+    if not found:
+        run = names[0] if names else "RUN"
+        raise BadInput(f"there is no model in C: make it with `edgefashion export {run} --format c`")
+    return found
+
+
+def source_of(model: "Artifact") -> "Artifact":
+    """The ONNX model that a model in C was made from.
+
+    Raises:
+        BadInput: It is not there, or is another one.
+    """
+    from edgefashion import runs
+    from edgefashion.artifact import open_artifact
+    from edgefashion.errors import BadInput
+
+    path = runs.run_of(model) / f"{SOURCES[model.manifest.precision]}.onnx"
+    if not path.is_file():
+        raise BadInput(f"{path} is not there: {model.path} was made from it, and is compared with it")
+    source = open_artifact(path)
+    of_source = (source.manifest.checkpoint_sha256, source.manifest.quantization)
+    if of_source != (model.manifest.checkpoint_sha256, model.manifest.quantization):
+        raise BadInput(f"{path} is not what {model.path} was made from: make that again with `edgefashion export`")
+    return source
+
+
+def _by_run(models: "list[Artifact]") -> "dict[Path, list[Artifact]]":
+    from edgefashion import runs
+
+    found: dict[Path, list[Artifact]] = {}
+    for model in models:
+        found.setdefault(runs.run_of(model), []).append(model)
+    return found
+
+
+def _arenas(run: "Path") -> "list[ArenaSize]":
+    """What TensorFlow Lite Micro says about the .tflite models of a run, where it is installed."""
+    from edgefashion import runs
+    from edgefashion.environment import installed
+    from edgefashion.records.microcontroller import ArenaSize
+    from edgefashion.runtimes import tflite_micro
+
+    if installed(tflite_micro.PACKAGE) is None:
+        return []
+    return [
+        ArenaSize(each.info, tflite_micro.arena_bytes(each))
+        for each in runs.artifacts_in(run)
+        if each.format == "tflite"
+    ]

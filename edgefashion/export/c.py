@@ -1,0 +1,124 @@
+"""An ONNX model of the run → one C99 file for any microcontroller, with what proves it there.
+
+int8 starts from the QOperator form, whose operators are integer ones: from QDQ the generator writes float32 code. It is
+kept only if it gives the very bits of ONNX Runtime on every test picture.
+"""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from edgefashion import environment
+from edgefashion.artifact import Artifact, from_files
+from edgefashion.data import Dataset, silent
+from edgefashion.errors import CheckFailed, UsageError
+from edgefashion.export.c_files.beside import files_beside
+from edgefashion.export.c_files.code import generate
+from edgefashion.export.c_files.graph import for_one_picture
+from edgefashion.records import Format, Manifest, Parity, Precision
+from edgefashion.runtimes import Logits, Pixels, Session, default_spec, open_session, require_provider
+from edgefashion.runtimes import c as runtime
+from edgefashion.verify import Limits, ReferenceLogits, from_artifact
+from edgefashion.verify.keep import keep_files_if_proven
+
+FORMAT: Format = "c"
+SUFFIX = ".c"
+EXTRA = "c"
+PRECISIONS: tuple[Precision, ...] = ("float32", "int8")
+SOURCES: Mapping[Precision, str] = {"float32": "fp32", "int8": "int8-qoperator"}
+FOLDER = True
+NAME = "model"
+
+_GENERATOR = "emx-onnx-cgen"
+_SCHEME = "qoperator"
+_SHORT = {"float32": "fp32", "int8": "int8"}
+
+
+def convert(
+    source: Artifact,
+    data: Dataset,
+    *,
+    precision: Precision,
+    path: Path,
+    reference: Artifact | ReferenceLogits | None = None,
+    limits: Limits | None = None,
+    pictures: bool = True,
+    note: Callable[[str], None] = silent,
+) -> tuple[Artifact, Parity]:
+    """Write `source` in C, with a header, a self-test, an example, a Makefile and a README beside it.
+
+    Raises:
+        NotAvailable: The generator or a C compiler is not here.
+        UsageError: The model has another precision, or is int8 in another form; or the self-test shall have no
+            pictures.
+        CheckFailed: The C does not decide like the reference, or its int8 logits are not those of ONNX Runtime, bit
+            by bit; nothing was written.
+    """
+    environment.require(EXTRA, purpose="exporting to C")
+    require_provider(runtime.available, "cpu")
+    _check(source, precision, pictures=pictures)
+    note(f"generating C from {source.path.name}")
+    files = c_files(source, path.name)
+    manifest = _manifest(source.manifest, precision)
+    if precision == "int8":
+        note(f"comparing {len(data.test):,} pictures bit by bit with ONNX Runtime")
+        _check_bits(from_files(path, files, manifest), source, data)
+    return keep_files_if_proven(
+        files, manifest, path, data, reference=reference or source, limits=limits, pictures=pictures
+    )
+
+
+def c_files(source: Artifact, main: str = f"{NAME}{SUFFIX}") -> dict[str, bytes]:
+    """Every file of `source` in C by name; `main` is that of the model itself. Same model, same bytes.
+
+    Raises:
+        CheckFailed: The generator cannot write one of its operators.
+    """
+    import onnx
+
+    code = generate(for_one_picture(onnx.load_model_from_string(source.content)))
+    beside = files_beside(source, generator=f"{_GENERATOR} {environment.installed(_GENERATOR)}")
+    entry = beside.pop("entry.c")
+    text = {main: f'#include "model.h"\n\n{code.rstrip()}\n{entry}', **beside}
+    return {name: content.encode() for name, content in text.items()}
+
+
+def _check(source: Artifact, precision: Precision, *, pictures: bool) -> None:
+    manifest = source.manifest
+    if (manifest.format, manifest.precision) != ("onnx", precision):
+        raise UsageError(f"{source.path} is {manifest.format} in {manifest.precision}: expected ONNX in {precision}")
+    if precision == "int8" and (manifest.quantization is None or manifest.quantization.scheme != _SCHEME):
+        raise UsageError(
+            f"{source.path} has float32 operators between its integers: C is written from the scheme {_SCHEME!r}"
+        )
+    if not pictures:
+        raise UsageError("the self-test in C answers golden pictures: leave out --no-pictures")
+
+
+def _manifest(source: Manifest, precision: Precision) -> Manifest:
+    versions = environment.versions() | {_GENERATOR: environment.installed(_GENERATOR) or ""}
+    variant = f"c-{_SHORT[precision]}"
+    return msgspec.structs.replace(source, variant=variant, format=FORMAT, opset=None, versions=versions)
+
+
+def _check_bits(draft: Artifact, source: Artifact, data: Dataset) -> None:
+    expected = from_artifact(source, data).logits
+    with open_session(draft, default_spec(draft)) as session:
+        logits = _run_on_all_cores(session, data.test.pixels)
+    others = np.flatnonzero((logits != expected).any(axis=1))
+    if len(others):
+        largest = float(np.abs(logits - expected).max())
+        raise CheckFailed(
+            f"{draft.path} was not kept: {len(others):,} of {len(expected):,} pictures, first {others[0]}, have other "
+            f"logits in C than {source.path.name} in ONNX Runtime, by up to {largest:.3g}"
+        )
+
+
+def _run_on_all_cores(session: Session, pixels: Pixels) -> Logits:
+    """Logits of all pictures: the code keeps no state, so that several threads may be in it at once."""
+    cores = len(environment.usable_cpus())
+    with ThreadPoolExecutor(max_workers=cores) as pool:
+        return np.concatenate(list(pool.map(session.run, np.array_split(pixels, cores))))

@@ -93,7 +93,7 @@ HEAVY = {
     "ncnn": {"runtimes/ncnn.py"},
     "pnnx": {"export"},
     "emx_onnx_cgen": {"export"},
-    "playwright": {"runtimes/web.py"},
+    "playwright": {"runtimes/chromium.py"},
     "optuna": {"tune"},
     "sqlalchemy": {"tune"},
     "onnxruntime": {

@@ -13,10 +13,13 @@ from edgefashion.bench.process.answers import answer_apart, answer_here
 from edgefashion.bench.process.child import Crashed
 from edgefashion.bench.request import Subject
 from edgefashion.data import Dataset
-from edgefashion.errors import UsageError
+from edgefashion.errors import BadInput, UsageError
 from edgefashion.records import Cell, Failure, Plan, Quality
 from edgefashion.runtimes import Logits, Pixels
 from edgefashion.verify.quality import measure_quality
+
+USUAL = "onnxruntime"
+"""The runtime that every installation has."""
 
 Key = tuple[str, str, str, tuple[tuple[str, str], ...]]
 
@@ -58,14 +61,15 @@ def find_truths(
         evaluating: Is told the label of each cell before it is run.
 
     Returns:
-        The truths, and the cells of which none was found because their process crashed.
+        The truths, and the cells of which none was found: their process crashed, or their runtime refuses the model.
 
     Raises:
         NotAvailable: A provider is absent, or did not get every node.
+        BadInput: ONNX Runtime refuses a model.
         UsageError: There are artifacts, and no pictures to judge them by.
     """
     truths: dict[Key, Truth] = {}
-    crashed: dict[Key, str] = {}
+    lost: dict[Key, str] = {}
     failures: list[Failure] = []
     for cell in plan.cells:
         model = models[cell.artifact.sha256]
@@ -73,21 +77,26 @@ def find_truths(
             continue
         if data is None:
             raise UsageError(f"{model.path} classifies pictures: give the data set that it is judged by")
-        if key(cell) not in truths and key(cell) not in crashed:
+        if key(cell) not in truths and key(cell) not in lost:
             evaluating(cell.label)
             batches = {each.batch for each in plan.cells if key(each) == key(cell)}
             inputs = {batch: draw_pictures(data, batch=batch, seed=plan.seed) for batch in batches}
             try:
                 truths[key(cell)] = _truth(model, cell, data, inputs, python=pythons.get(cell.session.runtime, ""))
             except Crashed as crash:
-                crashed[key(cell)] = str(crash)
-        if key(cell) in crashed:
-            failures.append(Failure(cell=cell.label, reason=crashed[key(cell)]))
+                lost[key(cell)] = str(crash)
+            except BadInput as refusal:
+                if cell.session.runtime == USUAL:
+                    raise
+                # What one runtime cannot read, the others may.
+                lost[key(cell)] = str(refusal)
+        if key(cell) in lost:
+            failures.append(Failure(cell=cell.label, reason=lost[key(cell)]))
     return truths, failures
 
 
 def _truth(model: Artifact, cell: Cell, data: Dataset, inputs: Mapping[int, Pixels], *, python: str) -> Truth:
-    if cell.session.runtime == "onnxruntime" and not python:
+    if cell.session.runtime == USUAL and not python:
         found = answer_here(model, cell.session, data.test.pixels, inputs)
     else:
         found = answer_apart(model, cell.session, data.test.pixels, inputs, python=python, cpus=cores_for(cell))

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from edgefashion.records import Precision
     from edgefashion.records.microcontroller import ArenaSize, MicrocontrollerReport
 
-FILE = "microcontroller.json"
-
 # As the converter's: which is not imported, because it needs torch.
 SOURCES: "Mapping[Precision, str]" = {"float32": "fp32", "int8": "int8-qoperator"}
 
@@ -40,7 +38,7 @@ def emulate(
 
     Needs the Debian packages gcc-arm-none-eabi, libnewlib-arm-none-eabi and qemu-system-arm.
     """
-    from edgefashion import data
+    from edgefashion import data, runs
     from edgefashion import emulate as room
     from edgefashion.cli import console
     from edgefashion.errors import CheckFailed, UsageError
@@ -59,7 +57,7 @@ def emulate(
     for run, own in _by_run(models).items():
         report = _emulate(run, own, split, pictures=pictures, level=optimize)
         with locked(run):
-            report.save(run / FILE)
+            report.save(run / runs.MICROCONTROLLER)
         reports.append(report)
     for report in reports:
         if as_json:

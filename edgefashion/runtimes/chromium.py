@@ -21,6 +21,10 @@ _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-sta
 _TIMEOUT_MS = 120_000
 
 
+class ScriptFailed(Exception):  # noqa: N818 - reads as the sentence it stands for
+    """What a page was asked threw an error; the message is its first line."""
+
+
 def find_browser() -> str:
     """The Chromium that sessions start.
 
@@ -66,6 +70,20 @@ def opened(content: bytes) -> Iterator[Any]:
             page.goto(path.as_uri())
             path.unlink()  # it is in the browser's memory
             yield page
+
+
+def evaluate(page: Any, script: str, given: object = None) -> Any:
+    """What `script`, a function in JavaScript, returns of `given`; a promise is waited for.
+
+    Raises:
+        ScriptFailed: It threw an error.
+    """
+    from playwright.sync_api import Error
+
+    try:
+        return page.evaluate(script, given)
+    except Error as error:
+        raise ScriptFailed(error.message.splitlines()[0]) from error
 
 
 @contextmanager

@@ -29,8 +29,11 @@ REMEDY = "pip install 'edgefashion[ncnn]'"
 
 _WEIGHTS = ".bin"
 _SWITCH = {"0": False, "1": True}
-# On by default, and then even a float32 network has some weights rounded to float16.
-_HALF = ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic")
+# ncnn's own default is on, and then even a float32 network has some weights rounded to float16.
+_HALF_STORAGE = ("use_fp16_packed", "use_fp16_storage")
+# Off even for float16: newer ARM processors would sum in halves, older ones and x86 cannot, and logits of the same file
+# would differ by .1 from device to device.
+_HALF_ARITHMETIC = "use_fp16_arithmetic"
 
 
 def available(provider: str | None = None) -> Availability:
@@ -151,7 +154,8 @@ def _set_options(opt: Any, model: Artifact, spec: SessionSpec) -> None:
         if value not in _SWITCH:
             raise UsageError(f"the switch {name} of ncnn is 0 or 1, not {value!r}")
     opt.num_threads = spec.threads
-    for name in _HALF:
+    for name in _HALF_STORAGE:
         setattr(opt, name, model.manifest.precision == "float16")
+    setattr(opt, _HALF_ARITHMETIC, False)
     for name, value in spec.options.items():
         setattr(opt, name, _SWITCH[value])

@@ -31,6 +31,7 @@ DISTRIBUTIONS: tuple[str, ...] = ()
 REMEDY = "pip install 'edgefashion[web]'"
 
 _SHORTEST_SAMPLE_NS = 10_000_000  # a hundred steps of a browser's clock
+_ASK = "([what, given]) => window.edgefashion[what](...given)"
 _BLANK = b"<!DOCTYPE html><title>blank</title>"
 # Asked on a page from a file, as only such pages, and those from https, have these interfaces.
 _WHY_NOT = """async (provider) => {
@@ -194,13 +195,10 @@ class WebSession:
         self._elsewhere_ns += max(0, time.perf_counter_ns() - start_ns - round(inside_ms * 1e6))
 
     def _ask(self, what: str, *arguments: object) -> Any:
-        from playwright.sync_api import Error
-
         try:
-            return self._page.evaluate("([what, given]) => window.edgefashion[what](...given)", [what, list(arguments)])
-        except Error as error:
-            said = error.message.splitlines()[0]
-            raise BadInput(f"the page {self._path} failed to {what}: {said}") from error
+            return chromium.evaluate(self._page, _ASK, [what, arguments])
+        except chromium.ScriptFailed as error:
+            raise BadInput(f"the page {self._path} failed to {what}: {error}") from error
 
 
 def _provider_named(own_name: str) -> str:

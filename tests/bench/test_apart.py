@@ -95,13 +95,20 @@ class TestThatMisbehaves:
         with pytest.raises(BadInput, match="this one does not like it"):
             self.answers(sample, "refusing")
 
-    def test_a_crash_ends_its_own_cell_alone(self, sample: Dataset) -> None:
-        """The other runtime's cell is measured, and the crashed one is a failure with its reason."""
+    @pytest.mark.parametrize(
+        ("by", "reason"),
+        [
+            ("crashing", "opening it was ended by signal 11: a library that prints"),
+            ("refusing", "this one does not like it"),
+        ],
+    )
+    def test_it_ends_its_own_cell_alone(self, by: str, reason: str, sample: Dataset) -> None:
+        """The other runtime's cell is measured, and this one is a failure with its reason."""
         few = dataclasses.replace(sample, test=sample.test.take(np.arange(20)))
         request = bench.Request(
             [open_artifact(COMMITTED / "fp32.onnx")],
             runtimes=["onnxruntime", "misbehaving"],
-            options={"misbehaving": {"by": "crashing"}},
+            options={"misbehaving": {"by": by}},
             overhead_cells=False,
             budget_s=0.1,
         )

@@ -12,7 +12,7 @@ from c_models import files, manifest_in_c
 from edgefashion import environment, export, quantize
 from edgefashion.artifact import from_files, open_artifact, save
 from edgefashion.cli.app import guarded
-from edgefashion.cli.emulate import FILE, SOURCES, emulate
+from edgefashion.cli.emulate import SOURCES, _arenas, emulate
 from edgefashion.data import Dataset
 from edgefashion.emulate import toolchain
 from edgefashion.errors import BadInput
@@ -25,6 +25,7 @@ from edgefashion.records.microcontroller import (
     Sections,
 )
 from edgefashion.report.microcontroller_grids import microcontroller_grids
+from edgefashion.runs import MICROCONTROLLER
 from edgefashion.runtimes import tflite_micro
 from edgefashion.verify import Limits
 
@@ -62,15 +63,15 @@ def test_another_model_exits_with_one(wrong_run: Path, capsys: pytest.CaptureFix
     assert "c-fp32 does not answer on the emulated Cortex-M4 as in ONNX Runtime here" in err
     assert "FAIL" in out
     assert "instructions are counted, not timed" in out
-    report = MicrocontrollerReport.load(wrong_run / FILE)
+    report = MicrocontrollerReport.load(wrong_run / MICROCONTROLLER)
     assert not report.passed
     assert [len(result.pictures) for result in report.results] == [2]
     assert report.tools.keys() == {toolchain.COMPILER, toolchain.SIZE, toolchain.EMULATOR}
-    (wrong_run / FILE).write_bytes(
-        (wrong_run / FILE).read_bytes().replace(b'"instructions": ', b'"instructions":  ', 1)
+    (wrong_run / MICROCONTROLLER).write_bytes(
+        (wrong_run / MICROCONTROLLER).read_bytes().replace(b'"instructions": ', b'"instructions":  ', 1)
     )
     with pytest.raises(BadInput, match="does not match the SHA-256"):
-        MicrocontrollerReport.load(wrong_run / FILE)
+        MicrocontrollerReport.load(wrong_run / MICROCONTROLLER)
 
 
 @needs_board
@@ -79,7 +80,7 @@ def test_json(wrong_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = leave(capsys, wrong_run / "c-fp32" / "model.c", as_json=True)
     assert code == 1
     assert json.loads(out)["kind"] == "microcontroller"
-    assert (wrong_run / FILE).read_text() == out
+    assert (wrong_run / MICROCONTROLLER).read_text() == out
 
 
 @needs_board
@@ -94,7 +95,7 @@ def test_runs_that_cannot_be_emulated(wrong_run: Path, tiny_run: Path, capsys: p
     (wrong_run / "fp32.onnx").unlink()
     code, _, err = leave(capsys, wrong_run / "c-fp32" / "model.c")
     assert (code, "fp32.onnx is not there" in err) == (4, True)
-    assert not (wrong_run / FILE).exists()
+    assert not (wrong_run / MICROCONTROLLER).exists()
 
 
 def test_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,24 +107,18 @@ def test_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: 
     assert (code, "apt-get install" in err) == (5, True)
 
 
-@needs_board
-def test_arenas_of_an_interpreter(
-    wrong_run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where TensorFlow Lite Micro is installed, it says what arena the run's .tflite models need."""
+def test_arenas_of_an_interpreter(own_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where TensorFlow Lite Micro is installed, it says what arena the run's .tflite models need, and only these."""
     manifest = msgspec.structs.replace(
-        open_artifact(wrong_run / "fp32.onnx").manifest, format="tflite", variant="litert-fp32"
+        open_artifact(own_run / "fp32.onnx").manifest, format="tflite", variant="litert-fp32"
     )
-    save(from_files(wrong_run / "litert-fp32.tflite", {"litert-fp32.tflite": b"a model"}, manifest))
+    save(from_files(own_run / "litert-fp32.tflite", {"litert-fp32.tflite": b"a model"}, manifest))
     monkeypatch.setattr(tflite_micro, "arena_bytes", lambda model: 1_000 * len(model.content))
     monkeypatch.setattr(environment, "installed", lambda _: None)
-    leave(capsys, wrong_run)
-    assert MicrocontrollerReport.load(wrong_run / FILE).arenas == []
+    assert _arenas(own_run) == []
     monkeypatch.setattr(environment, "installed", lambda _: "1")
-    out = leave(capsys, wrong_run)[1]
-    (arena,) = MicrocontrollerReport.load(wrong_run / FILE).arenas
+    (arena,) = _arenas(own_run)
     assert (arena.artifact.variant, arena.arena_bytes) == ("litert-fp32", 7_000)
-    assert "7.00 kB" in out
 
 
 @needs_board
@@ -137,7 +132,7 @@ def test_exported_models_pass(own_run: Path, sample: Dataset, capsys: pytest.Cap
     code, out, err = leave(capsys, own_run, pictures=20)
     assert (code, err.count("20 pictures on an emulated Cortex-M4")) == (0, 2)
     assert out.count("PASS") == 2
-    fp32, int8 = MicrocontrollerReport.load(own_run / FILE).results
+    fp32, int8 = MicrocontrollerReport.load(own_run / MICROCONTROLLER).results
     assert int8.bit_exact == 20
     assert int8.flash_bytes < fp32.flash_bytes
     assert int8.stack_bytes < fp32.stack_bytes
@@ -191,5 +186,5 @@ def test_grids(report: MicrocontrollerReport) -> None:
 
 def test_document(report: MicrocontrollerReport, tmp_path: Path) -> None:
     """A document that was written is read as the same."""
-    saved = MicrocontrollerReport.load(report.save(tmp_path / FILE))
+    saved = MicrocontrollerReport.load(report.save(tmp_path / MICROCONTROLLER))
     assert msgspec.structs.replace(saved, seal=report.seal) == report

@@ -21,7 +21,6 @@ from edgefashion.artifact import Artifact, open_artifact
 from edgefashion.data import golden_images
 from edgefashion.data.picture import read_picture
 from edgefashion.errors import BadInput, NotAvailable, UsageError
-from edgefashion.export import load_converter
 from edgefashion.files import sha256
 from edgefashion.records.web import BundleHeader
 from edgefashion.web import Bundle, bundle
@@ -221,6 +220,9 @@ def test_pins_agree() -> None:
 
 def test_converter_starts_from_onnx() -> None:
     """The page of float32 is made from fp32.onnx, that of int8 from int8-static.onnx."""
+    pytest.importorskip("torch")
+    from edgefashion.export import load_converter
+
     converter: Any = load_converter("web")
     assert dict(converter.SOURCES) == {"float32": "fp32", "int8": "int8-static"}
 

@@ -21,7 +21,6 @@ from edgefashion.artifact import Artifact, open_artifact, save
 from edgefashion.data import Dataset
 from edgefashion.environment import installed
 from edgefashion.errors import BadInput, CheckFailed, NotAvailable, UsageError
-from edgefashion.export import convert
 from edgefashion.records import SessionSpec
 from edgefashion.runtimes import chromium, default_spec, load_runtime, open_session
 from edgefashion.runtimes import web as runtime
@@ -172,6 +171,9 @@ def test_no_page_of_ours(fp32_page: Artifact) -> None:
 @pytest.mark.slow
 def test_page_is_proven_before_it_is_kept(small: Dataset, tmp_path: Path) -> None:
     """A page that decides like its model is written with its manifest beside it; one that does not is not written."""
+    pytest.importorskip("torch")
+    from edgefashion.export import convert
+
     run = Path(shutil.copytree(RUN, tmp_path / "run"))
     checkpoint = open_artifact(run / "checkpoint.safetensors")
     other = open_artifact(RUN.parent / "seed-reference" / "fp32.onnx")

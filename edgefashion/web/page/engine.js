@@ -1,7 +1,7 @@
 // The two builds of ONNX Runtime Web that the page carries, and sessions in them.
 //
-// The plain one computes on the processor in every browser. The other also reaches WebGPU and WebNN, and needs a browser
-// whose WebAssembly can wait for promises (JSPI); it is unpacked only if one of these is asked for.
+// The plain one computes on the processor in every browser. The other also reaches WebGPU and WebNN, and needs a
+// browser whose WebAssembly can wait for promises (JSPI); it is unpacked only if one of these is asked for.
 
 import { Lzma } from "./lzma.js";
 

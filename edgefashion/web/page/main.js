@@ -26,7 +26,8 @@ function read() {
 function samples({ golden, labels, side }, choose) {
   golden.logits.forEach((_, index) => {
     const pixels = golden.pixels.slice(index * side * side, (index + 1) * side * side);
-    const button = find("samples").appendChild(document.createElement("li")).appendChild(document.createElement("button"));
+    const item = find("samples").appendChild(document.createElement("li"));
+    const button = item.appendChild(document.createElement("button"));
     button.type = "button";
     button.ariaLabel = button.title = `Sample: ${labels[golden.labels[index]]}`;
     const picture = button.appendChild(document.createElement("canvas"));

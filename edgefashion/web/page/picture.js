@@ -74,7 +74,10 @@ function borderLevel(grey, width, height) {
 /** `pixels` of size `from` resampled to size `to`: one way, then the other, and rounded in between, as Pillow does. */
 function scaled(pixels, from, to) {
   const across = (pixels, height) => resized(pixels, from.width, height, to.width);
-  const down = (pixels, width) => transposed(resized(transposed(pixels, width), from.height, width, to.height), to.height);
+  const down = (pixels, width) => {
+    const columns = transposed(pixels, width);
+    return transposed(resized(columns, from.height, width, to.height), to.height);
+  };
   const isTall = from.height > 2 * from.width && to.height < from.height;
   return isTall ? across(down(pixels, from.width), to.height) : down(across(pixels, from.height), to.width);
 }

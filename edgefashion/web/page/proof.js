@@ -68,10 +68,10 @@ async function timed(provider, { about, engine, find, stopped }) {
     if (!found) return {};
     const { median, p90, spread, calls, readings } = found;
     const nodes = Object.entries(session.nodes).map(([name, count]) => `${count} nodes on ${shortened(name)}`);
-    const percent = (100 * spread).toFixed(1);
+    const width = `spread ± ${(100 * spread).toFixed(1)} %`;
     return {
       figure: `${ms(median)} ms`,
-      words: `90th percentile ${ms(p90)} ms, spread ± ${percent} %, ${readings} readings of ${calls} calls; ${nodes.join(", ")}`,
+      words: `90th percentile ${ms(p90)} ms, ${width}, ${readings} readings of ${calls} calls; ${nodes.join(", ")}`,
     };
   } catch (error) {
     return { words: error.message };

@@ -113,9 +113,7 @@ class TestThatMisbehaves:
             budget_s=0.1,
         )
         result = bench.measure(request, few)
-        assert [failure.reason for failure in result.failures] == [
-            "opening it was ended by signal 11: a library that prints"
-        ]
+        assert [reason] == [failure.reason for failure in result.failures]
         assert {"onnxruntime"} == {result.plan.cell(each.cell).session.runtime for each in result.results}
 
 

@@ -126,6 +126,16 @@ def models_beside_sidecars(folder: Path) -> list[Path]:
     return sorted(path.with_suffix("") for path in sidecars if path.with_suffix("").is_file())
 
 
+def files_of(path: Path) -> list[Path]:
+    """Every file of a model with a manifest beside it, that manifest first; of a damaged one those that are known."""
+    place = sidecar_of(path)
+    try:
+        names = decode(read_bounded(place), Sidecar, place).files
+    except BadInput:
+        names = {}
+    return [place, path, *(path.with_name(Path(name).name) for name in names if name != path.name)]
+
+
 def from_files(path: Path, files: Mapping[str, bytes], manifest: Manifest) -> Artifact:
     """An artifact of a format that has no room for a manifest, not yet written.
 

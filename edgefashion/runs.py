@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from edgefashion.artifact import Artifact, models_beside_sidecars, open_artifact, sidecar_of
+from edgefashion.artifact import Artifact, files_of, models_beside_sidecars, open_artifact
 from edgefashion.errors import BadInput, UsageError
 from edgefashion.subjects import AnyModel, is_python_call, open_model
 
@@ -53,8 +53,8 @@ def clear(run: Path) -> None:
     ):
         (run / name).unlink(missing_ok=True)
     for model in models_beside_sidecars(run):
-        sidecar_of(model).unlink()
-        model.unlink()
+        for path in files_of(model):
+            path.unlink(missing_ok=True)
     for pattern in ("*.onnx", f"{PLOTS}/*.png", f"{DRIFT}/*/*"):
         for path in run.glob(pattern):
             path.unlink()

@@ -20,7 +20,7 @@ from edgefashion.bench.profiling.ceilings import measure_ceilings
 from edgefashion.bench.profiling.profile import profile
 from edgefashion.bench.request import Request, Subject
 from edgefashion.bench.scenarios import CLOSED, sort_out
-from edgefashion.errors import EdgefashionError
+from edgefashion.errors import EdgefashionError, UsageError
 from edgefashion.records import Cell, Energy, Failure, LoadgenRun, Plan, Profile, Roofline, SustainedRun
 
 
@@ -89,7 +89,7 @@ def _measure_all(request: Request, bench: Bench, labels: Sequence[str], found: A
                 found.energy[cell.label] = _energy(cell, bench)
             found.sustained += [_sustained(seconds, cell, bench) for seconds in wanted.sustained_s]
             found.loadgen += [_loadgen(scenario, cell, bench) for scenario in wanted.loadgen]
-            if ceilings is not None and bench.models[cell.artifact.sha256].format == "onnx":
+            if ceilings is not None and cell.session.runtime == "onnxruntime":
                 found.rooflines.append(explain(_profile(cell, bench), ceilings))
         except (WorkerFailed, EdgefashionError) as error:
             found.failures.append(Failure(cell=cell.label, reason=str(error)))
@@ -119,6 +119,8 @@ def _sustained(seconds: float, cell: Cell, bench: Bench) -> SustainedRun:
 
 def _loadgen(scenario: str, cell: Cell, bench: Bench) -> LoadgenRun:
     bench.phase(f"{cell.label}: mlperf:{scenario}")
+    if bench.jobs[cell.label].python:
+        raise UsageError(f"mlperf:{scenario} runs in this environment, and {cell.session.runtime} in another one")
     number = bench.plan.cells.index(cell)
     inputs = _inputs(cell, bench)
     return run_loadgen(

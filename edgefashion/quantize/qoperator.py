@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from edgefashion.errors import UsageError
 from edgefashion.quantize import static
+from edgefashion.quantize.pooling import means_as_pooling
 
 
 @dataclass(frozen=True)
@@ -36,4 +37,4 @@ class Config(static.Config):
 
 def apply(model: Any, config: Config, pixels: NDArray[np.uint8]) -> Any:
     """Quantize an onnx.ModelProto, calibrated on `pixels` uint8[N, H, W]."""
-    return static.quantized(model, config, pixels, operators=True)
+    return static.quantized(means_as_pooling(model), config, pixels, operators=True)

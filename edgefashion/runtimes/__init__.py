@@ -13,6 +13,7 @@ and may offer
     OPT_IN: bool                                       whether it is measured only if asked for by name; default False
     START_S: float                                     seconds until it has made a session, for estimates; default 1
     DISTRIBUTIONS: tuple[str, ...]                     what must be on a device's disk to run it; default (PACKAGE,)
+    version() -> str                                   of what runs models, where that is not PACKAGE
 
 A session whose calls are made elsewhere, as in a browser, may bring the clock that they are timed with:
 
@@ -228,7 +229,15 @@ def distributions_of(runtime: str) -> tuple[str, ...]:
 
 def in_words(spec: SessionSpec) -> str:
     """The runtime and its installed version."""
-    return f"{spec.runtime} {installed(load_runtime(spec.runtime).PACKAGE) or ''}".strip()
+    return f"{spec.runtime} {version_of(spec.runtime) or ''}".strip()
+
+
+def version_of(runtime: str) -> str | None:
+    """The version of what runs models; None where the runtime is not installed."""
+    module = load_runtime(runtime)
+    version = installed(module.PACKAGE)
+    tell: Callable[[], str] | None = getattr(module, "version", None)
+    return version if version is None or tell is None else tell()
 
 
 def require_provider(available: Callable[[str | None], Availability], provider: str) -> None:

@@ -81,6 +81,14 @@ def compiler_version(command: list[str]) -> str:
     return done.stdout.partition("\n")[0].strip() or command[0]
 
 
+def version() -> str:
+    """The compiler's own line; empty where there is none."""
+    try:
+        return compiler_version(find_compiler())
+    except NotAvailable:
+        return ""
+
+
 def open_session(model: Model, spec: SessionSpec) -> "CSession":
     """Compile the model and load it.
 

@@ -19,6 +19,7 @@ from edgefashion.files import atomic_write
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _TIMEOUT_MS = 120_000
+_VERSION_TIMEOUT_S = 20.0
 
 
 class ScriptFailed(Exception):  # noqa: N818 - reads as the sentence it stands for
@@ -37,6 +38,21 @@ def find_browser() -> str:
         what = f"CHROMIUM is {chosen}, which is no program" if chosen else f"there is none of {', '.join(_BROWSERS)}"
         raise NotAvailable(f"it needs a Chromium, and {what}: install one (Debian: apt-get install chromium)")
     return found
+
+
+def browser_version() -> str:
+    """What the browser says about itself, as "Chromium 156.0.1".
+
+    Raises:
+        NotAvailable: There is none, or it does not run.
+    """
+    try:
+        done = subprocess.run(
+            [find_browser(), "--version"], capture_output=True, text=True, check=True, timeout=_VERSION_TIMEOUT_S
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise NotAvailable(f"the browser does not run: {error}") from error
+    return " ".join(done.stdout.split()[:2])
 
 
 @contextmanager

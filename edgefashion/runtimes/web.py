@@ -63,6 +63,14 @@ def available(provider: str | None = None) -> Availability:
     return Availability("web", version, reasons)
 
 
+def version() -> str:
+    """The browser's; empty where there is none."""
+    try:
+        return chromium.browser_version()
+    except NotAvailable:
+        return ""
+
+
 def open_session(model: Artifact, spec: SessionSpec) -> "WebSession":
     """The page, opened from a file in a Chromium of its own.
 

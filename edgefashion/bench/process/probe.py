@@ -3,10 +3,10 @@
 import msgspec
 
 from edgefashion.bench.process import child
-from edgefashion.environment import disk_bytes, installed, usable_cpus
+from edgefashion.environment import disk_bytes, usable_cpus
 from edgefashion.errors import NotAvailable, UsageError
 from edgefashion.records import Record
-from edgefashion.runtimes import distributions_of, load_runtime
+from edgefashion.runtimes import distributions_of, load_runtime, version_of
 
 _TIMEOUT_S = 60.0
 
@@ -52,4 +52,4 @@ def main() -> None:
 
 
 def _found(runtime: str) -> Found:
-    return Found(installed(load_runtime(runtime).PACKAGE), disk_bytes(distributions_of(runtime)))
+    return Found(version_of(runtime), disk_bytes(distributions_of(runtime)))

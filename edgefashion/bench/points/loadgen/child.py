@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from edgefashion.bench.points.loadgen.job import Job, Reply
 from edgefashion.bench.process import isolation
 from edgefashion.bench.process.sampling import time_block, warm_up
-from edgefashion.errors import CheckFailed, EdgefashionError, NotAvailable
+from edgefashion.errors import CheckFailed, EdgefashionError, NotAvailable, UsageError
 from edgefashion.runtimes import Session, open_session, run_all
 from edgefashion.subjects import open_model
 
@@ -109,6 +109,8 @@ def _answerer(session: Session, inputs: NDArray[Any], *, batch: int) -> Answer:
     Single pictures are bound beforehand. Which pictures meet in a larger query is LoadGen's choice, so they are
     gathered when it comes.
     """
+    if hasattr(session, "clock"):
+        raise UsageError(f"{session.spec.runtime} is timed by a clock of its own, which LoadGen cannot use")
     if batch > 1:
         return lambda numbers: session.run(inputs[numbers])
     calls = [session.bind(inputs[number : number + 1]) for number in range(len(inputs))]

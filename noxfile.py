@@ -65,7 +65,7 @@ def runtimes(session: nox.Session) -> None:
     """
     session.install("-e", ".[runtimes]", *group("test"))
     if shutil.which("npm"):
-        session.run("python", "-m", "edgefashion.web.build")
+        session.run("python", "-m", "edgefashion.web.build", "--dev")
     places = ("tests/runtimes", "tests/export", "tests/emulate", "tests/kit", "tests/cli/test_runtime_choice.py")
     session.run("pytest", "-m", "slow or not slow", *places, *session.posargs)
 

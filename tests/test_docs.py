@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from edgefashion.environment import installed
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
@@ -31,8 +33,8 @@ def lines_of(name: str) -> list[str]:
     return "".join(re.findall(r"^```sh\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)).splitlines()
 
 
-def shell(command: str, place: Path) -> None:
-    """Run one documented command on the sample, with budgets that suit a test."""
+def shell(command: str, place: Path, *, absent_is_fine: bool = False) -> None:
+    """Run one documented command on the sample, with budgets that suit a test; exit code 5 may mean a skipped test."""
     arguments = command.split()
     if "--budget" in arguments:
         arguments[arguments.index("--budget") + 1] = "0.5"
@@ -50,6 +52,8 @@ def shell(command: str, place: Path) -> None:
     )
     # Half a second, or a noisy machine, may be too little for a gate to decide; it must not find what is not there.
     expected = {0, 3} if {"--baseline", "selftest"} & set(arguments) else {0}
+    if absent_is_fine and done.returncode == 5:
+        pytest.skip(done.stderr.strip().splitlines()[-1])
     assert done.returncode in expected, f"{command}\n{done.stdout}\n{done.stderr}"
 
 
@@ -89,6 +93,16 @@ def test_the_released_models_can_be_picked_and_looked_at(place: Path) -> None:
     for command in blocks("sh")[6].splitlines():
         shell(command, place)
     assert (place / "missed.png").is_file()
+
+
+def test_the_other_places_can_be_reached(place: Path) -> None:
+    """What the README shows of runtimes and devices, as far as what it needs is installed."""
+    shutil.copytree(ROOT / "exported" / "edge", place / "exported" / "edge")
+    for command in blocks("sh")[7].splitlines():
+        if "--runtime openvino" in command and installed("openvino") is None:
+            continue
+        shell(command, place)
+    assert (place / "edge-int8-static-kit" / "kit.json").is_file()
 
 
 def test_the_whole_line_works_by_hand(place: Path) -> None:
@@ -187,6 +201,31 @@ def test_the_commands_of_tuning_work(place: Path) -> None:
         # No network of the sample keeps a limit that was made for the whole data set.
         short = command.replace("--trials 60", "--trials 4 --epochs 1").replace("--epochs 40", "--epochs 1")
         shell(short.replace("60us", "10ms").replace("36kB", "1MB"), place)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["runtimes", "microcontroller", "kit", "web"])
+def test_the_commands_of_the_other_places_work(name: str, place: Path) -> None:
+    """Each line of a document, where what it needs is here; what runs on the device runs in the kit's folder."""
+    pytest.importorskip("torch")
+    run = place / "exported" / "edge"
+    shutil.copytree(ROOT / "exported" / "edge", run)
+    for line in lines_of(name):
+        command = line.partition("#")[0].replace("RUN", "exported/edge").replace("/media/stick", str(place / "stick"))
+        if command.startswith(("pip", "nox")):
+            continue
+        if command.startswith("make") or "edgefashion_kit" in command:
+            arguments = ["make", "-C", str(run / "c-int8"), "test"] if command.startswith("make") else command.split()
+            if '"Pi' in arguments:  # a shell would take both words for one name
+                arguments = [sys.executable, "-m", "edgefashion_kit", "bench", "--name", "Pi 5"]
+            folder = run / "edge-int8-static-kit" if "edgefashion_kit" in command else place
+            done = subprocess.run(arguments, cwd=folder, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
+            continue
+        if "--results" in command:
+            result = run / "edge-int8-static-kit" / "kit-result.json"
+            command = f"edgefashion kit exported/edge --results {result}"
+        shell(command, place, absent_is_fine=True)
 
 
 @pytest.mark.slow

@@ -18,6 +18,7 @@ from edgefashion.errors import CheckFailed, UsageError
 from edgefashion.export.c_files.beside import files_beside
 from edgefashion.export.c_files.code import generate
 from edgefashion.export.c_files.graph import for_one_picture
+from edgefashion.export.formats import SHORT
 from edgefashion.records import Format, Manifest, Parity, Precision
 from edgefashion.runtimes import Logits, Pixels, Session, default_spec, open_session, require_provider
 from edgefashion.runtimes import c as runtime
@@ -34,7 +35,6 @@ NAME = "model"
 
 _GENERATOR = "emx-onnx-cgen"
 _SCHEME = "qoperator"
-_SHORT = {"float32": "fp32", "int8": "int8"}
 
 
 def convert(
@@ -100,7 +100,7 @@ def _check(source: Artifact, precision: Precision, *, pictures: bool) -> None:
 
 def _manifest(source: Manifest, precision: Precision) -> Manifest:
     versions = environment.versions() | {_GENERATOR: environment.installed(_GENERATOR) or ""}
-    variant = f"c-{_SHORT[precision]}"
+    variant = f"c-{SHORT[precision]}"
     return msgspec.structs.replace(source, variant=variant, format=FORMAT, opset=None, versions=versions)
 
 

@@ -1,0 +1,133 @@
+"""`edgefashion export --format`: what is made, from what, and what is refused before any work."""
+
+import dataclasses
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import msgspec
+import pytest
+
+from edgefashion import runs, runtimes
+from edgefashion.artifact import Artifact, open_artifact
+from edgefashion.data import Dataset
+from edgefashion.export import formats
+from edgefashion.records import Parity, Precision, SessionSpec
+from edgefashion.runtimes import Availability
+from edgefashion.verify import Limits, ReferenceLogits
+from edgefashion.verify.keep import keep_files_if_proven
+
+
+class ToyFormat(ModuleType):
+    """Writes ONNX models under another name; `spoil` changes what it writes."""
+
+    FORMAT, SUFFIX, EXTRA = "tflite", ".toy", ""
+    PRECISIONS: tuple[Precision, ...] = ("float32", "int8")
+    SOURCES = {"float32": "fp32", "int8": "int8-static"}  # noqa: RUF012 - a module's attribute
+    spoil = False
+
+    def convert(
+        self,
+        source: Artifact,
+        data: Dataset,
+        *,
+        precision: Precision,
+        path: Path,
+        reference: ReferenceLogits,
+        limits: Limits,
+        pictures: bool,
+        note: object,  # noqa: ARG002 - it is told nothing
+    ) -> tuple[Artifact, Parity]:
+        variant = f"toy-{formats.SHORT[precision]}"
+        manifest = msgspec.structs.replace(source.manifest, format=self.FORMAT, variant=variant, precision=precision)
+        wrong = open_artifact(source.path.with_name("int8-dynamic.onnx"))
+        files = {path.name: (wrong if self.spoil else source).content}
+        return keep_files_if_proven(files, manifest, path, data, reference=reference, limits=limits, pictures=pictures)
+
+
+class ToyRuntime(ModuleType):
+    """Opens what the toy format writes, in ONNX Runtime."""
+
+    PROVIDERS, PACKAGE, FORMATS = {"cpu": "cpu"}, "onnxruntime", ("tflite",)
+
+    def available(self, provider: str | None = None) -> Availability:  # noqa: ARG002 - there is one
+        return Availability("toy", "1.0", {"cpu": ""})
+
+    def open_session(self, model: Artifact, spec: SessionSpec) -> runtimes.Session:  # noqa: ARG002 - it has no options
+        return runtimes.load_runtime("onnxruntime").open_session(
+            model, SessionSpec("onnxruntime", "CPUExecutionProvider")
+        )
+
+
+@pytest.fixture
+def toy(monkeypatch: pytest.MonkeyPatch) -> ToyFormat:
+    """A format called toy, and the runtime that opens it."""
+    found = ToyFormat("toy_format")
+    monkeypatch.setitem(sys.modules, "toy_format", found)
+    monkeypatch.setitem(sys.modules, "toy_runtime", ToyRuntime("toy_runtime"))
+    monkeypatch.setattr(formats, "FORMATS", dataclasses.replace(formats.FORMATS, built_in={"toy": "toy_format"}))
+    known = {"onnxruntime": "edgefashion.runtimes.ort", "toy": "toy_runtime", "pytorch": "edgefashion.runtimes.pytorch"}
+    monkeypatch.setattr(runtimes, "RUNTIMES", dataclasses.replace(runtimes.RUNTIMES, built_in=known))
+    return found
+
+
+def variants(run: Path) -> list[str]:
+    """Of every model in a run."""
+    return [artifact.manifest.variant for artifact in runs.artifacts_in(run)]
+
+
+@pytest.mark.usefixtures("toy")
+def test_float32_alone_by_default(run, own_run: Path) -> None:
+    """Beside what is there, with the reference that the other models were held against."""
+    before = variants(own_run)
+    outcome = run("export", own_run, "--format", "toy")
+    assert outcome.code == 0, outcome.err
+    assert [*before, "toy-fp32"] == variants(own_run)
+    assert "toy-fp32" in outcome.out
+
+
+@pytest.mark.usefixtures("toy")
+def test_what_it_is_made_from_is_made_first(run, own_run: Path) -> None:
+    """A run with nothing but its checkpoint gets the ONNX models that the format starts from."""
+    for path in own_run.glob("*.onnx"):
+        path.unlink()
+    outcome = run("export", own_run, "--format", "toy", "--quantize", "--min-agreement", "0.9")
+    assert outcome.code == 0, outcome.err
+    assert variants(own_run) == ["fp32", "int8-static", "toy-fp32", "toy-int8"]
+
+
+def test_one_that_decides_otherwise_is_not_kept(run, own_run: Path, toy: ToyFormat) -> None:
+    """Exit code 1, and neither the model nor its manifest is there."""
+    toy.spoil = True
+    outcome = run("export", own_run, "--format", "toy")
+    assert (outcome.code, "toy-fp32.toy was not kept" in outcome.err) == (1, True)
+    assert list(own_run.glob("toy*")) == []
+
+
+@pytest.mark.usefixtures("toy")
+def test_a_misspelt_format(run, own_run: Path) -> None:
+    """The nearest one is suggested; ONNX is among those that are known."""
+    outcome = run("export", own_run, "--format", "toi")
+    assert outcome.code == 2
+    assert "did you mean 'toy'? known are onnx, toy" in outcome.err
+
+
+@pytest.mark.usefixtures("toy")
+def test_schemes_are_for_onnx(run, own_run: Path) -> None:
+    """A scheme that would be ignored is refused."""
+    outcome = run("export", own_run, "--format", "toy", "--scheme", "static")
+    assert (outcome.code, "add --format onnx" in outcome.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "extra"), [("litert", "litert-export"), ("ncnn", "ncnn-export"), ("executorch", "executorch"), ("c", "c")]
+)
+def test_a_missing_package_is_said_before_any_work(
+    name: str, extra: str, run, own_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit code 5 and the extra that brings it; PyTorch has not been run."""
+    pytest.importorskip("torch")
+    monkeypatch.setattr("edgefashion.environment.find_spec", lambda _: None)
+    outcome = run("export", own_run, "--format", name)
+    assert (outcome.code, f"pip install 'edgefashion[{extra}]'" in outcome.err) == (5, True)
+    assert "running PyTorch" not in outcome.err

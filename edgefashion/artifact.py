@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 MANIFEST_KEY = "edgefashion.manifest"
 
+MAIN_FILE = "model"
+"""Stem of the main file of a model that has a folder of its own in its run."""
+
 # Field numbers of onnx.proto: of ModelProto, and of StringStringEntryProto.
 _METADATA_PROPS = 14
 _KEY, _VALUE = 1, 2
@@ -121,8 +124,8 @@ def sidecar_of(path: Path) -> Path:
 
 
 def models_beside_sidecars(folder: Path) -> list[Path]:
-    """The models in `folder`, and one folder below it, that have a manifest beside them."""
-    sidecars = [*folder.glob("*.*.json"), *folder.glob("*/*.*.json")]
+    """The models in `folder` that have a manifest beside them, and those in a folder of their own below it."""
+    sidecars = [*folder.glob("*.*.json"), *folder.glob(f"*/{MAIN_FILE}.*.json")]
     return sorted(path.with_suffix("") for path in sidecars if path.with_suffix("").is_file())
 
 

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from edgefashion import environment
-from edgefashion.artifact import Artifact, from_files
+from edgefashion.artifact import MAIN_FILE, Artifact, from_files
 from edgefashion.data import Dataset, silent
 from edgefashion.errors import CheckFailed, UsageError
 from edgefashion.export.c_files.beside import files_beside
@@ -31,7 +31,6 @@ EXTRA = "c"
 PRECISIONS: tuple[Precision, ...] = ("float32", "int8")
 SOURCES: Mapping[Precision, str] = {"float32": "fp32", "int8": "int8-qoperator"}
 FOLDER = True
-NAME = "model"
 
 _GENERATOR = "emx-onnx-cgen"
 _SCHEME = "qoperator"
@@ -71,7 +70,7 @@ def convert(
     )
 
 
-def c_files(source: Artifact, main: str = f"{NAME}{SUFFIX}") -> dict[str, bytes]:
+def c_files(source: Artifact, main: str = f"{MAIN_FILE}{SUFFIX}") -> dict[str, bytes]:
     """Every file of `source` in C by name; `main` is that of the model itself. Same model, same bytes.
 
     Raises:

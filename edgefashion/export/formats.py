@@ -12,15 +12,15 @@ and may offer
 
     SOURCES: Mapping[Precision, str]           the variant of the run's ONNX model that it starts from; without it the
                                                checkpoint
-    FOLDER: bool                               whether its files lie in a folder of their own, named by the variant
-    NAME: str                                  of its main file, where that is not the variant
+    FOLDER: bool                               whether its files lie in a folder of their own, named by the variant; the
+                                               main one is then called "model"
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Protocol, cast
 
-from edgefashion.artifact import Artifact, open_artifact
+from edgefashion.artifact import MAIN_FILE, Artifact, open_artifact
 from edgefashion.data import Dataset
 from edgefashion.environment import require
 from edgefashion.errors import BadInput, NotAvailable, UsageError
@@ -174,8 +174,9 @@ def place_of(name: str, precision: Precision, folder: Path) -> Path:
     """Where a format's main file lies in a run."""
     converter = load_converter(name)
     variant = f"{name}-{SHORT[precision]}"
-    place = folder / variant if getattr(converter, "FOLDER", False) else folder
-    return place / f"{getattr(converter, 'NAME', variant)}{converter.SUFFIX}"
+    if getattr(converter, "FOLDER", False):
+        return folder / variant / f"{MAIN_FILE}{converter.SUFFIX}"
+    return folder / f"{variant}{converter.SUFFIX}"
 
 
 def _onnx_of(run: Path, variant: str) -> Artifact:

@@ -263,9 +263,9 @@ def test_each_worker_s_last_words_are_its_own(
         "    found = old(job, *rest)\n"
         "    if job.batch == 1: print('just a note of another cell', file=sys.stderr, flush=True)\n"
         "    return found\n"
-        "def block(calls, job, per_sample, time_block=w._block):\n"
+        "def block(calls, job, per_sample, clock, time_block=w._block):\n"
         "    if job.batch == 2: os.kill(os.getpid(), 9)\n"
-        "    return time_block(calls, job, per_sample)\n"
+        "    return time_block(calls, job, per_sample, clock)\n"
         "w.prepare, w._block = odd, block\n"
         "w.main(entered_ns)"
     )

@@ -40,8 +40,8 @@ class ToyFormat(ModuleType):
     ) -> tuple[Artifact, Parity]:
         variant = f"toy-{formats.SHORT[precision]}"
         manifest = msgspec.structs.replace(source.manifest, format=self.FORMAT, variant=variant, precision=precision)
-        wrong = open_artifact(source.path.with_name("int8-dynamic.onnx"))
-        files = {path.name: (wrong if self.spoil else source).content}
+        written = open_artifact(source.path.with_name("int8-dynamic.onnx")) if self.spoil else source
+        files = {path.name: written.content}
         return keep_files_if_proven(files, manifest, path, data, reference=reference, limits=limits, pictures=pictures)
 
 

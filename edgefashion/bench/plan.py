@@ -166,6 +166,7 @@ def _specs(model: Subject, request: Request) -> list[SessionSpec]:
                     allow_partial=request.allow_partial,
                 )
                 for provider, count in product(_own(request, runtime), dict.fromkeys(request.threads))
+                if count <= getattr(load_runtime(runtime), "MAX_THREADS", count)
             ]
     return found
 

@@ -98,7 +98,7 @@ def offer_of(name: str) -> Offer:
     """What a runtime is here; a broken one of another package is named as broken, and hides no other."""
     from edgefashion.environment import disk_bytes
     from edgefashion.errors import EdgefashionError
-    from edgefashion.runtimes import distributions_of, load_runtime
+    from edgefashion.runtimes import distributions_of, load_runtime, version_of
 
     try:
         module = load_runtime(name)
@@ -106,4 +106,4 @@ def offer_of(name: str) -> Offer:
         size = disk_bytes(distributions_of(name)) if found.version else None
     except EdgefashionError as error:
         return Offer(name, None, {"": str(error)}, str(error), (), None)
-    return Offer(name, found.version, found.providers, found.remedy, module.FORMATS, size)
+    return Offer(name, version_of(name) or None, found.providers, found.remedy, module.FORMATS, size)

@@ -14,6 +14,7 @@ and may offer
     START_S: float                                     seconds until it has made a session, for estimates; default 1
     DISTRIBUTIONS: tuple[str, ...]                     what must be on a device's disk to run it; default (PACKAGE,)
     version() -> str                                   of what runs models, where that is not PACKAGE
+    MAX_THREADS: int                                   where it cannot use more: no cell is planned with more
 
 A session whose calls are made elsewhere, as in a browser, may bring the clock that they are timed with:
 
@@ -42,19 +43,19 @@ RUNTIMES = Registry(
     group="edgefashion.runtimes",
     built_in={
         "onnxruntime": "edgefashion.runtimes.ort",
-        "pytorch": "edgefashion.runtimes.pytorch",
-        "torch-compile": "edgefashion.runtimes.torch_compile",
-        "pytorch-channels-last": "edgefashion.runtimes.pytorch_channels_last",
-        "aotinductor": "edgefashion.runtimes.aotinductor",
-        "executorch": "edgefashion.runtimes.executorch",
-        "c": "edgefashion.runtimes.c",
-        "python": "edgefashion.runtimes.python",
-        "litert": "edgefashion.runtimes.litert",
-        "tflite-micro": "edgefashion.runtimes.tflite_micro",
         "openvino": "edgefashion.runtimes.openvino",
         "openvino-bf16": "edgefashion.runtimes.openvino_bf16",
+        "litert": "edgefashion.runtimes.litert",
+        "tflite-micro": "edgefashion.runtimes.tflite_micro",
+        "executorch": "edgefashion.runtimes.executorch",
         "ncnn": "edgefashion.runtimes.ncnn",
+        "pytorch": "edgefashion.runtimes.pytorch",
+        "pytorch-channels-last": "edgefashion.runtimes.pytorch_channels_last",
+        "torch-compile": "edgefashion.runtimes.torch_compile",
+        "aotinductor": "edgefashion.runtimes.aotinductor",
         "web": "edgefashion.runtimes.web",
+        "c": "edgefashion.runtimes.c",
+        "python": "edgefashion.runtimes.python",
     },
 )
 

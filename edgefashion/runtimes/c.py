@@ -28,6 +28,7 @@ from edgefashion.runtimes import Availability, Logits, require_provider
 PACKAGE = "numpy"  # what pictures and answers are held in
 DISTRIBUTIONS: tuple[str, ...] = ()  # all that a device needs is in the model
 FORMATS = ("c",)
+MAX_THREADS = 1
 START_S = 3.0  # the compiler's
 PROVIDERS = {"cpu": "cpu"}
 

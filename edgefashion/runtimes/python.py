@@ -26,6 +26,11 @@ def available(provider: str | None = None) -> Availability:  # noqa: ARG001 - th
     return Availability(runtime="python", version=platform.python_version(), providers={"cpu": ""})
 
 
+def version() -> str:
+    """Python's."""
+    return platform.python_version()
+
+
 def open_session(model: Model, spec: SessionSpec) -> "CallSession":
     """Run the file and let its function make the call.
 

@@ -24,6 +24,7 @@ from edgefashion.runtimes.native_stderr import native_stderr
 
 PACKAGE = "tflite_micro"
 FORMATS = ("tflite",)
+MAX_THREADS = 1
 OPT_IN = True
 START_S = 0.5
 PROVIDERS = {"cpu": "cpu"}

@@ -23,6 +23,7 @@ from edgefashion.runtimes import Availability, Logits, chromium, require_provide
 
 PACKAGE = "playwright"
 FORMATS = ("web",)
+MAX_THREADS = 1
 START_S = 4.0
 PROVIDERS = {"cpu": "wasm", "webgpu": "webgpu", "webnn": "webnn"}
 # A device needs a browser, which it has, and the page, which holds its runtime.

@@ -1,5 +1,6 @@
 """What will be measured."""
 
+import dataclasses
 from pathlib import Path
 
 import msgspec
@@ -46,6 +47,17 @@ def test_what_a_call_costs_is_measured_beside_the_rest(fp32: Artifact) -> None:
     assert naive.session == null.session == found.cells[0].session
     assert (null.artifact.variant, null.artifact.precision) == ("null", "unknown")
     assert naive.reference == null.reference == found.reference
+
+
+def test_who_cannot_use_more_threads_has_no_cell_with_more(artifact: ArtifactMaker, fp32: Artifact) -> None:
+    """C computes with one thread: beside a model that is measured with two as well, it is measured with one."""
+    if len(usable_cpus()) < 2:
+        pytest.skip("two threads need two cores")
+    in_c = artifact("c-fp32")
+    in_c = dataclasses.replace(in_c, manifest=msgspec.structs.replace(in_c.manifest, format="c"), content=b"int x;")
+    found = planned(fp32, in_c, runtimes=["onnxruntime", "c"], threads=[1, 2])
+    threads = [(cell.session.runtime, cell.session.threads) for cell in found.cells if cell.role == "subject"]
+    assert threads == [("onnxruntime", 1), ("onnxruntime", 2), ("c", 1)]
 
 
 def test_the_null_model_is_called_with_one_picture(fp32: Artifact) -> None:

@@ -92,7 +92,7 @@ def oldest(session: nox.Session) -> None:
 
 @nox.session
 def edge(session: nox.Session) -> None:
-    """A device: no torch, torchvision, onnx or onnxscript, no network, and the committed run still proves itself."""
+    """A device: no torch, torchvision, onnx or onnxscript, and the committed run still proves itself."""
     session.install(".", *group("test"))
     for package in ("torch", "torchvision", "onnx", "onnxscript"):
         session.run("python", "-c", f"import importlib.util as u; assert u.find_spec({package!r}) is None")

@@ -136,7 +136,7 @@ def files_of(path: Path) -> list[Path]:
         names = decode(read_bounded(place), Sidecar, place).files
     except BadInput:
         names = {}
-    return [place, path, *(path.with_name(Path(name).name) for name in names if name != path.name)]
+    return [place, path, *(path.with_name(Path(name).name) for name in names if Path(name).name not in {"", path.name})]
 
 
 def from_files(path: Path, files: Mapping[str, bytes], manifest: Manifest) -> Artifact:
@@ -179,7 +179,7 @@ def _with_sidecar(path: Path) -> Artifact:
         raise BadInput(f"{place} is not about {path.name}: it lists {', '.join(sidecar.files)}; was one renamed?")
     contents: dict[str, bytes] = {}
     for name, digest in sidecar.files.items():
-        if Path(name).name != name:
+        if not name or Path(name).name != name:
             raise BadInput(f"{place} names {name!r}: expected files in its own folder")
         contents[name] = read_bounded(path.with_name(name))
         if sha256(contents[name]) != digest:

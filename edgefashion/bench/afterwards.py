@@ -136,6 +136,8 @@ def _loadgen(scenario: str, cell: Cell, bench: Bench) -> LoadgenRun:
 
 def _profile(cell: Cell, bench: Bench) -> Profile:
     bench.phase(f"profile of {cell.label}")
+    if bench.jobs[cell.label].python:
+        raise UsageError(f"--profile runs in this environment, and {cell.session.runtime} in another one")
     return profile(
         bench.models[cell.artifact.sha256],
         session=cell.session,

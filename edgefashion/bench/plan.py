@@ -49,7 +49,11 @@ def make_plan(request: Request) -> Plan:
     for model in request.models:
         # A checkpoint is added unasked beside its exports, and left out where its runtime is.
         if model.sha256 not in measured and model.format != "safetensors":
-            raise UsageError(f"{model.path} fits none of the runtimes and providers asked for")
+            counts = " or ".join(map(str, request.threads))
+            raise UsageError(
+                f"{model.path} fits none of the runtimes and providers asked for with {counts} threads: name other "
+                "models, or leave options out"
+            )
     if baselines and not any(is_same_setting(one, other) for one in subjects for other in baselines):
         known = ", ".join(dict.fromkeys(cell.artifact.variant for cell in baselines))
         raise UsageError(f"the baseline has no model of the same variant and setting: it has {known}")
@@ -105,6 +109,9 @@ def _check_settings(request: Request) -> None:
     for name in request.options:
         if not any(_is_meant(name, runtime, own) for runtime in _runtimes(request) for own in _own(request, runtime)):
             raise UsageError(f"options for {name!r}: expected the name of a runtime or provider that is measured")
+    for name in request.pythons:
+        if name not in _runtimes(request):
+            raise UsageError(f"an interpreter for {name!r}, which is not measured: add --runtime {name}")
     _check_providers(_runtimes(request), request.providers)
 
 

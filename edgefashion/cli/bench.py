@@ -123,10 +123,12 @@ def bench(
     compared = find_baseline(baseline) if baseline else []
     pythons, providers = parse_pythons(python or []), provider or ["cpu"]
     runtimes = chosen_runtimes(runtime, found, providers=providers, pythons=pythons)
-    models_here = chosen_subjects(found, runtimes, pythons=pythons)
+    models_here = chosen_subjects(found, runtimes, providers=providers, pythons=pythons)
     request = Request(
         models=models_here,
-        baselines=[] if isinstance(compared, BenchReport) else chosen_subjects(compared, runtimes, pythons=pythons),
+        baselines=[]
+        if isinstance(compared, BenchReport)
+        else chosen_subjects(compared, runtimes, providers=providers, pythons=pythons),
         runtimes=runtimes,
         providers=providers,
         pythons=pythons,

@@ -35,7 +35,9 @@ def run_conversions(
         for name in names:
             converter = load_converter(name)
             for precision in converter.PRECISIONS if quantize else converter.PRECISIONS[:1]:
-                results += _make_source(source_variant(converter, precision), checkpoint, split, reference)
+                results += _make_source(
+                    source_variant(converter, precision), checkpoint, split, reference, pictures=pictures
+                )
                 console.note(f"exporting {name}, {precision}")
                 usual = default_limits(precision, len(reference.labels))
                 limits = override(usual, given if precision != "float32" else Limits())
@@ -72,7 +74,12 @@ def _reference(folder: Path, checkpoint: "Artifact", split: "Dataset") -> "Refer
 
 
 def _make_source(
-    variant: str | None, checkpoint: "Artifact", split: "Dataset", reference: "ReferenceLogits"
+    variant: str | None,
+    checkpoint: "Artifact",
+    split: "Dataset",
+    reference: "ReferenceLogits",
+    *,
+    pictures: bool,
 ) -> "list[Parity]":
     """The ONNX model that a converter starts from, where there is none yet; float32 comes before what is made of it."""
     from edgefashion import runs
@@ -86,10 +93,10 @@ def _make_source(
     made = []
     if not (folder / runs.FLOAT).is_file():
         console.note("exporting fp32, which it is made from")
-        made.append(to_onnx(checkpoint, split, reference=reference)[1])
+        made.append(to_onnx(checkpoint, split, reference=reference, pictures=pictures)[1])
     if variant != "fp32":
         scheme = variant.removeprefix("int8-")
         console.note(f"quantizing: {scheme}, which it is made from")
         fp32 = runs.float_model(folder)
-        made.append(apply(fp32, scheme, split, reference=reference, note=console.note)[1])
+        made.append(apply(fp32, scheme, split, reference=reference, pictures=pictures, note=console.note)[1])
     return made

@@ -103,7 +103,9 @@ def offer_of(name: str) -> Offer:
     try:
         module = load_runtime(name)
         found = module.available()
-        size = disk_bytes(distributions_of(name)) if found.version else None
-    except EdgefashionError as error:
-        return Offer(name, None, {"": str(error)}, str(error), (), None)
-    return Offer(name, version_of(name) or None, found.providers, found.remedy, module.FORMATS, size)
+        version = version_of(name) or None
+        size = disk_bytes(distributions_of(name)) if version else None
+    except Exception as error:  # noqa: BLE001 - what is broken is what doctor is for
+        why = str(error) if isinstance(error, EdgefashionError) else f"broken: {type(error).__name__}: {error}"
+        return Offer(name, None, {"": why}, why, (), None)
+    return Offer(name, version, found.providers, found.remedy, module.FORMATS, size)

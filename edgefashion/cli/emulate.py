@@ -38,9 +38,10 @@ def emulate(
 
     Needs the Debian packages gcc-arm-none-eabi, libnewlib-arm-none-eabi and qemu-system-arm.
     """
-    from edgefashion import data, runs
     from edgefashion import emulate as room
+    from edgefashion import runs
     from edgefashion.cli import console
+    from edgefashion.data import load_present
     from edgefashion.errors import CheckFailed, UsageError
     from edgefashion.files import locked
     from edgefashion.registry import unknown
@@ -51,8 +52,7 @@ def emulate(
         raise UsageError(unknown("optimization", optimize, _LEVELS))
     room.require_tools()
     models = _models_in_c(artifacts or [])
-    split = data.load(data_dir)
-    console.note_sample(split.identity)
+    split = load_present(data_dir, note=console.note)
     reports = []
     for run, own in _by_run(models).items():
         report = _emulate(run, own, split, pictures=pictures, level=optimize)
@@ -78,6 +78,7 @@ def _emulate(
     from edgefashion.cli import console
     from edgefashion.records.microcontroller import MicrocontrollerReport
 
+    arenas = _arenas(run)
     results = []
     for model in models:
         console.note(f"{model.path}: {pictures} pictures on an emulated Cortex-M4")
@@ -86,7 +87,7 @@ def _emulate(
         board=room.BOARD,
         data=split.identity,
         results=results,
-        arenas=_arenas(run),
+        arenas=arenas,
         tools=room.tool_versions(),
         environment=environment.describe(),
     )

@@ -113,7 +113,9 @@ def export(
             folder, split, schemes=schemes, opset=opset, given=given, max_drop=limit, pictures=not no_pictures
         ).results
     if others:
-        results += run_conversions(folder, split, others, quantize=quantize, given=given, pictures=not no_pictures)
+        results += run_conversions(
+            folder, split, others, quantize=quantize or bool(scheme), given=given, pictures=not no_pictures
+        )
     result = VerifyReport(data=split.identity, results=results, environment=environment.describe())
     if as_json:
         console.show_json(result.to_json())

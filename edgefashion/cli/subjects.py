@@ -8,6 +8,8 @@ if TYPE_CHECKING:
 
 
 ALL = "all"
+# Of its providers the session itself says what they lack: with a reason that is more than a note.
+USUAL = "onnxruntime"
 
 
 def chosen_runtimes(
@@ -26,13 +28,10 @@ def chosen_runtimes(
         NotAvailable: One that was named is not installed; before any work, and with the extra that brings it.
     """
     from edgefashion.cli import console
-    from edgefashion.errors import NotAvailable, UsageError
-    from edgefashion.registry import unknown
+    from edgefashion.errors import NotAvailable
     from edgefashion.runtimes import RUNTIMES, is_installed, load_runtime, why_unusable
 
-    for name in [*(wanted or []), *pythons]:
-        if name not in {*RUNTIMES.names(), ALL}:
-            raise UsageError(unknown("runtime", name, (*RUNTIMES.names(), ALL)))
+    _check_names(wanted or [], list(pythons))
     if wanted is None:
         return None
     for name in wanted:
@@ -54,8 +53,26 @@ def chosen_runtimes(
     return chosen
 
 
+def _check_names(wanted: list[str], with_pythons: list[str]) -> None:
+    from edgefashion.errors import UsageError
+    from edgefashion.registry import unknown
+    from edgefashion.runtimes import RUNTIMES
+
+    known = RUNTIMES.names()
+    for name in wanted:
+        if name not in {*known, ALL}:
+            raise UsageError(unknown("runtime", name, (*known, ALL)))
+    for name in with_pythons:
+        if name not in known:
+            raise UsageError(unknown("runtime", name, known))
+
+
 def chosen_subjects(
-    models: "list[Subject]", runtimes: list[str] | None, *, pythons: dict[str, str] | None = None
+    models: "list[Subject]",
+    runtimes: list[str] | None,
+    *,
+    providers: list[str],
+    pythons: dict[str, str] | None = None,
 ) -> "list[Subject]":
     """What is measured: the models that a runtime here opens, and the checkpoint beside each where torch is installed.
 
@@ -66,30 +83,44 @@ def chosen_subjects(
     from edgefashion.cli import console
     from edgefashion.environment import installed
     from edgefashion.errors import NotAvailable
-    from edgefashion.runtimes import RUNTIMES, is_installed, load_runtime, runtimes_for
+    from edgefashion.runtimes import load_runtime
 
-    here = {name for name in RUNTIMES.names() if name in (pythons or {}) or is_installed(name)}
     opened: list[Subject] = []
     for model in models:
-        able = runtimes_for(model)
-        if here & set(able):
+        reason = _why_none_opens(model, providers, pythons or {})
+        if not reason:
             opened.append(model)
-            continue
-        remedies = " or ".join(load_runtime(name).available().remedy for name in able)
-        reason = f"{model.path} needs {' or '.join(able)}, not installed here ({remedies})"
-        if len(models) == 1:
+        elif len(models) == 1:
             raise NotAvailable(reason)
-        console.note(f"left out: {reason}")
+        else:
+            console.note(f"left out: {reason}")
     if models and not opened:
         raise NotAvailable("no runtime that is installed here opens any of these models: see `edgefashion doctor`")
     artifacts = [model for model in opened if isinstance(model, Artifact)]
     for_torch = [name for name in runtimes or [] if load_runtime(name).PACKAGE == "torch"]
     if not artifacts or (runtimes is not None and not for_torch):
         return opened
-    if installed("torch") is None:
+    elsewhere = any(load_runtime(name).PACKAGE == "torch" for name in pythons or {})
+    if installed("torch") is None and not elsewhere:
         console.note("PyTorch is left out: it is not installed (pip install 'edgefashion[train]')")
         return opened
     return [*opened, *_checkpoints_beside(artifacts)]
+
+
+def _why_none_opens(model: "Subject", providers: list[str], pythons: dict[str, str]) -> str:
+    """What each runtime lacks that opens the model's format; empty if one works."""
+    from edgefashion.runtimes import runtimes_for, why_unusable
+
+    able = runtimes_for(model)
+    if USUAL in able:
+        return ""
+    reasons = []
+    for name in able:
+        reason = "" if name in pythons else why_unusable(name, providers)
+        if not reason:
+            return ""
+        reasons.append(f"{name}: {reason}")
+    return f"{model.path} needs {'; or '.join(reasons)}" if reasons else ""
 
 
 def parse_pythons(texts: list[str]) -> dict[str, str]:

@@ -77,12 +77,15 @@ def run_verification(
     )
 
 
-def those_that_run_here(artifacts: "list[Artifact]", *, runtime: str | None, named: bool) -> "list[Artifact]":
+def those_that_run_here(
+    artifacts: "list[Artifact]", *, runtime: str | None, provider: str, named: bool
+) -> "list[Artifact]":
     """The artifacts that a runtime here opens; of a whole run others are left out with a note.
 
     Args:
         artifacts: Of files and runs.
         runtime: The one that was asked for; None for the usual one of each format.
+        provider: As a person writes it.
         named: Whether each file was named by itself.
 
     Raises:
@@ -91,7 +94,7 @@ def those_that_run_here(artifacts: "list[Artifact]", *, runtime: str | None, nam
     """
     from edgefashion.cli import console
     from edgefashion.errors import NotAvailable, UsageError
-    from edgefashion.runtimes import default_runtime, is_installed, load_runtime
+    from edgefashion.runtimes import default_runtime, is_installed, load_runtime, why_unusable
 
     if runtime is not None:
         if not is_installed(runtime):
@@ -105,10 +108,12 @@ def those_that_run_here(artifacts: "list[Artifact]", *, runtime: str | None, nam
     reasons: list[str] = []
     for artifact in artifacts:
         usual = default_runtime(artifact)
-        if is_installed(usual):
-            found.append(artifact)
+        # Of ONNX Runtime's providers the session says what they lack.
+        why = "" if usual == "onnxruntime" else why_unusable(usual, [provider])
+        if why:
+            reasons.append(f"{artifact.path} needs {usual}: {why}")
         else:
-            reasons.append(f"{artifact.path} needs {usual}: {load_runtime(usual).available().remedy}")
+            found.append(artifact)
     if reasons and (named or not found):
         raise NotAvailable(reasons[0])
     for reason in reasons:
@@ -152,9 +157,15 @@ def save_verification(artifacts: "list[Artifact]", result: "VerifyReport") -> No
             results=[parity for parity in result.results if parity.artifact.sha256 in own],
             searches=[found for found in result.searches if found.artifact.sha256 in own],
             rechecks=[again for again in result.rechecks if again.artifact.sha256 in own],
+            # Such a sentence begins with the path of its model.
+            broken=[
+                words
+                for words in result.broken
+                if any(str(each.path) in words for each in artifacts if each.sha256 in own)
+            ],
         )
         path = folder / runs.VERIFICATION
-        if result.passed and _proves_more(path, part):
+        if part.passed and _proves_more(path, part):
             console.note(f"{path} keeps its proof on more pictures than these")
             continue
         with locked(folder):

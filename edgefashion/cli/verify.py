@@ -125,7 +125,7 @@ def verify(
         on_device(found, outputs=outputs, save_golden=save_golden, as_json=as_json, beside=beside)
         return
     whole_runs = all(runs.is_folder(name) for name in artifacts or [])
-    found = those_that_run_here(found, runtime=runtime, named=not whole_runs)
+    found = those_that_run_here(found, runtime=runtime, provider=provider, named=not whole_runs)
     split = load_present(where, note=console.note)
     result = run_verification(
         found, split, reference=reference, runtime=runtime, provider=provider, given=given, search_s=search

@@ -155,6 +155,12 @@ class TestAnotherInterpreter:
         ):
             look_at("onnxruntime", python=str(other))
 
+    def test_it_gets_this_edgefashion_and_nothing_beside_it(self) -> None:
+        """Packages that lie beside edgefashion here would hide those that are installed there."""
+        first = child.environment_for(sys.executable, 1)["PYTHONPATH"].split(os.pathsep)[0]
+        assert [path.name for path in Path(first).iterdir()] == ["edgefashion"]
+        assert (Path(first) / "edgefashion" / "bench" / "process" / "child.py").samefile(child.__file__)
+
     def test_a_measurement_runs_there(self, sample: Dataset, tmp_path: Path) -> None:
         """Answers and launches come from that interpreter: it leaves a mark whenever it starts."""
         mark, python = tmp_path / "started", tmp_path / "python"

@@ -109,3 +109,9 @@ class TestVerifyInARuntime:
         outcome = run("verify", folder, "--runtime", "onnxruntime", "--reference", "golden")
         assert outcome.code == 0
         assert before == {path.name for path in folder.iterdir()}
+
+
+def test_an_interpreter_for_what_is_not_measured_is_refused(run) -> None:
+    """It would be ignored: OpenVINO takes part only if it is named."""
+    outcome = run("bench", COMMITTED / "fp32.onnx", "--python", f"openvino={sys.executable}")
+    assert (outcome.code, "add --runtime openvino" in outcome.err) == (2, True)

@@ -1,9 +1,15 @@
 """A process that answers one question: what may crash, hang or ask for too much memory does it there, not here."""
 
+import atexit
+import contextlib
 import os
+import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -11,9 +17,17 @@ import msgspec
 import edgefashion
 from edgefashion.bench.process import isolation
 from edgefashion.bench.process.worker import Broken
-from edgefashion.errors import BadInput, CheckFailed, EdgefashionError, ExitCode, NotAvailable, UsageError
+from edgefashion.errors import (
+    BadInput,
+    CannotWrite,
+    CheckFailed,
+    EdgefashionError,
+    ExitCode,
+    NotAvailable,
+    UsageError,
+)
 
-_ERRORS = {int(error.exit_code): error for error in (BadInput, CheckFailed, NotAvailable, UsageError)}
+_ERRORS = {int(error.exit_code): error for error in (BadInput, CannotWrite, CheckFailed, NotAvailable, UsageError)}
 _BUG_WORDS = 300
 
 
@@ -41,27 +55,40 @@ def ask(
         EdgefashionError: What went wrong there, as the same error.
         Crashed: It ended without a word, or did not end.
     """
+    program = python or sys.executable
+    command = [program, "-P", "-c", f"from edgefashion.bench.process.{module} import main; main()"]
     with isolation.pinned(cpus):
         try:
-            done = subprocess.run(
-                [python or sys.executable, "-P", "-c", f"from edgefashion.bench.process.{module} import main; main()"],
-                input=msgspec.json.encode(question),
-                capture_output=True,
-                timeout=timeout_s,
-                check=False,
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
                 env=environment_for(python, threads),
+                # A group of its own: what it starts, as a compiler or a browser, ends with it.
+                start_new_session=True,
             )
+        except OSError as error:
+            raise UsageError(f"{program} cannot be started: {error.strerror or error}") from None
+    with process:
+        try:
+            out, err = process.communicate(msgspec.json.encode(question), timeout=timeout_s)
         except subprocess.TimeoutExpired:
             raise Crashed(f"it could not be opened and run within {timeout_s:.0f} s") from None
-        except OSError as error:
-            raise UsageError(f"{python} cannot be started: {error.strerror or error}") from None
-    if done.returncode == 0:
-        return done.stdout
+        finally:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+    if process.returncode == 0:
+        return out
     try:
-        broken = msgspec.json.decode(done.stderr.splitlines()[-1], type=Broken)
+        broken = msgspec.json.decode(err.splitlines()[-1], type=Broken)
     except (IndexError, msgspec.DecodeError):
-        how = f"was ended by signal {-done.returncode}" if done.returncode < 0 else f"ended with {done.returncode}"
-        said = done.stderr.decode(errors="replace").strip()[-_BUG_WORDS:].splitlines()
+        how = (
+            f"was ended by signal {-process.returncode}"
+            if process.returncode < 0
+            else f"ended with {process.returncode}"
+        )
+        said = err.decode(errors="replace").strip()[-_BUG_WORDS:].splitlines()
         raise Crashed(f"opening it {how}" + (f": {said[-1]}" if said else "")) from None
     if broken.code in _ERRORS:
         raise _ERRORS[broken.code](broken.error)
@@ -72,9 +99,17 @@ def environment_for(python: str, threads: int) -> dict[str, str]:
     """The environment of a child; another interpreter finds this edgefashion before any of its own."""
     found = isolation.worker_environment(threads)
     if python:
-        here = str(Path(edgefashion.__file__).parent.parent)
-        found["PYTHONPATH"] = os.pathsep.join(filter(None, (here, found.get("PYTHONPATH"))))
+        found["PYTHONPATH"] = os.pathsep.join(filter(None, (_alone(), found.get("PYTHONPATH"))))
     return found
+
+
+@cache
+def _alone() -> str:
+    """A folder with this edgefashion and nothing else: what lies beside it here must not hide what is there."""
+    folder = tempfile.mkdtemp(prefix="edgefashion-alone-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    (Path(folder) / "edgefashion").symlink_to(Path(edgefashion.__file__).resolve().parent)
+    return folder
 
 
 def answer(work: Callable[[bytes], bytes]) -> None:
@@ -88,6 +123,8 @@ def answer(work: Callable[[bytes], bytes]) -> None:
         said = work(question)
     except EdgefashionError as error:
         broken = Broken(error=str(error), code=error.exit_code)
+    except MemoryError:
+        broken = Broken(error="it asked for more memory than the machine has free")
     except Exception as error:  # noqa: BLE001 - whatever it is, the parent must hear of it
         broken = Broken(error=f"{type(error).__name__}: {error}", code=ExitCode.BUG)
     else:

@@ -134,8 +134,9 @@ class TestAnotherInterpreter:
         assert found.runtime_bytes is not None
         assert found.runtime_bytes > 10_000_000
 
-    def test_one_without_the_packages_is_refused(self, tmp_path: Path) -> None:
+    def test_one_without_the_packages_is_refused(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """An environment that lacks what edgefashion itself needs is not taken for one without the runtime."""
+        monkeypatch.delenv("PYTHONPATH")  # where edgefashion is installed, it names the folder of all packages
         bare = tmp_path / "python"
         bare.write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')
         bare.chmod(0o755)

@@ -97,7 +97,12 @@ def versions() -> dict[str, str]:
     """Versions of the packages that decide a result; other builds of ONNX Runtime and its plug-ins are among them."""
     names = {distribution.name or "" for distribution in metadata.distributions()}
     builds = sorted(name for name in names if name.startswith("onnxruntime-"))
-    found = {package: installed(package) for package in (*RELEVANT, *builds)}
+    return versions_of(*RELEVANT, *builds)
+
+
+def versions_of(*packages: str) -> dict[str, str]:
+    """Versions of those of these packages that are installed."""
+    found = {package: installed(package) for package in packages}
     return {package: version for package, version in found.items() if version is not None}
 
 

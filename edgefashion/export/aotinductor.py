@@ -22,20 +22,16 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import torch
 
-from edgefashion import environment
 from edgefashion.artifact import Artifact
-from edgefashion.data import Dataset, silent
-from edgefashion.environment import require
+from edgefashion.data import Dataset
 from edgefashion.errors import NotAvailable
+from edgefashion.export.formats import Converted
 from edgefashion.models.checkpoint import load_model
-from edgefashion.records import Format, Parity, Precision
+from edgefashion.records import Format, Precision
 from edgefashion.runtimes.aotinductor import INSTRUCTIONS, TARGET, Target, instructions_here
 from edgefashion.runtimes.torch_compile import cpp_compiler, why_no_compiler
-from edgefashion.verify import Limits, ReferenceLogits
-from edgefashion.verify.keep import keep_files_if_proven
 
 FORMAT: Format = "aotinductor"
 SUFFIX = ".pt2"
@@ -64,64 +60,24 @@ _ISA = "AOTI_CPU_ISA"
 
 
 def convert(
-    source: Artifact,
-    data: Dataset,
-    *,
-    precision: Precision,
-    path: Path,
-    reference: Artifact | ReferenceLogits | None = None,
-    limits: Limits | None = None,
-    pictures: bool = True,
-    note: Callable[[str], None] = silent,
-) -> tuple[Artifact, Parity]:
-    """Compile a checkpoint: uint8[N, H, W] in, logits float32[N, classes] out.
+    source: Artifact, data: Dataset, *, precision: Precision, path: Path, note: Callable[[str], None]
+) -> Converted:
+    """Compile a checkpoint: uint8[N, H, W] in, logits float32[N, classes] out; see `formats.Converter.convert`.
 
-    The same checkpoint, versions, C++ compiler and level of processor give the same bytes. The file holds no path of
-    this machine.
-
-    Args:
-        source: The checkpoint.
-        data: Its test pictures prove.
-        precision: float32.
-        path: The .pt2.
-        reference: What it must decide like; `source` by default.
-        limits: Instead of the default limits of float32.
-        pictures: Whether the golden pictures travel in the manifest.
-        note: Is told what takes time.
-
-    Returns:
-        The artifact, and the parity that it was kept for.
+    The bytes also depend on the C++ compiler and on the level of the processor.
 
     Raises:
-        NotAvailable: torch or a C++ compiler is not installed, or the processor is of no level that is known here.
+        NotAvailable: There is no C++ compiler, or the processor is of no level that is known here.
         BadInput: The source is no checkpoint.
-        CheckFailed: The machine code does not agree with the reference; nothing is written.
     """
-    require(EXTRA, purpose="exporting to aotinductor")
+    del data, precision  # nothing to calibrate, and one precision
     bits, target = _target_here()
     model = load_model(source).eval()
     note("aotinductor: compiling takes half a minute")
     height, width = (int(size) for size in source.manifest.input.shape[1:])
     example = torch.zeros(_EXAMPLE_BATCH, height, width, dtype=torch.uint8)
     package = _without_origin(_compiled(model, example, bits, target), target)
-    manifest = msgspec.structs.replace(
-        source.manifest,
-        variant=path.stem,
-        format=FORMAT,
-        precision=precision,
-        opset=None,
-        checkpoint_sha256=source.sha256,
-        versions=environment.versions(),
-    )
-    return keep_files_if_proven(
-        {path.name: package},
-        manifest,
-        path,
-        data,
-        reference=reference or source,
-        limits=limits,
-        pictures=pictures,
-    )
+    return Converted({path.name: package})
 
 
 def _target_here() -> tuple[int, Target]:

@@ -8,22 +8,20 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import msgspec
 import numpy as np
 
 from edgefashion import environment
-from edgefashion.artifact import MAIN_FILE, Artifact, from_files
-from edgefashion.data import Dataset, silent
+from edgefashion.artifact import MAIN_FILE, Artifact
+from edgefashion.data import Dataset
 from edgefashion.errors import CheckFailed, UsageError
 from edgefashion.export.c_files.beside import files_beside
 from edgefashion.export.c_files.code import generate
 from edgefashion.export.c_files.graph import for_one_picture
-from edgefashion.export.formats import SHORT
-from edgefashion.records import Format, Manifest, Parity, Precision
+from edgefashion.export.formats import Converted
+from edgefashion.records import Format, Precision
 from edgefashion.runtimes import Logits, Pixels, Session, default_spec, open_session, require_provider
 from edgefashion.runtimes import c as runtime
-from edgefashion.verify import Limits, ReferenceLogits, from_artifact
-from edgefashion.verify.keep import keep_files_if_proven
+from edgefashion.verify import from_artifact
 
 FORMAT: Format = "c"
 SUFFIX = ".c"
@@ -37,37 +35,22 @@ _SCHEME = "qoperator"
 
 
 def convert(
-    source: Artifact,
-    data: Dataset,
-    *,
-    precision: Precision,
-    path: Path,
-    reference: Artifact | ReferenceLogits | None = None,
-    limits: Limits | None = None,
-    pictures: bool = True,
-    note: Callable[[str], None] = silent,
-) -> tuple[Artifact, Parity]:
+    source: Artifact, data: Dataset, *, precision: Precision, path: Path, note: Callable[[str], None]
+) -> Converted:
     """Write `source` in C, with a header, a self-test, an example, a Makefile and a README beside it.
 
+    See `formats.Converter.convert`. The self-test always holds the ten golden pictures.
+
     Raises:
-        NotAvailable: The generator or a C compiler is not here.
-        UsageError: The model has another precision, or is int8 in another form; or the self-test shall have no
-            pictures.
-        CheckFailed: The C does not decide like the reference, or its int8 logits are not those of ONNX Runtime, bit
-            by bit; nothing was written.
+        NotAvailable: There is no C compiler.
+        UsageError: The model has another precision, or is int8 in another form.
+        CheckFailed: The generator cannot write one of its operators.
     """
-    environment.require(EXTRA, purpose="exporting to C")
+    del data
     require_provider(runtime.available, "cpu")
-    _check(source, precision, pictures=pictures)
+    _check_source(source, precision)
     note(f"generating C from {source.path.name}")
-    files = c_files(source, path.name)
-    manifest = _manifest(source.manifest, precision)
-    if precision == "int8":
-        note(f"comparing {len(data.test):,} pictures bit by bit with ONNX Runtime")
-        _check_bits(from_files(path, files, manifest), source, data)
-    return keep_files_if_proven(
-        files, manifest, path, data, reference=reference or source, limits=limits, pictures=pictures
-    )
+    return Converted(c_files(source, path.name), versions=environment.versions_of(_GENERATOR))
 
 
 def c_files(source: Artifact, main: str = f"{MAIN_FILE}{SUFFIX}") -> dict[str, bytes]:
@@ -85,7 +68,7 @@ def c_files(source: Artifact, main: str = f"{MAIN_FILE}{SUFFIX}") -> dict[str, b
     return {name: content.encode() for name, content in text.items()}
 
 
-def _check(source: Artifact, precision: Precision, *, pictures: bool) -> None:
+def _check_source(source: Artifact, precision: Precision) -> None:
     manifest = source.manifest
     if (manifest.format, manifest.precision) != ("onnx", precision):
         raise UsageError(f"{source.path} is {manifest.format} in {manifest.precision}: expected ONNX in {precision}")
@@ -93,17 +76,17 @@ def _check(source: Artifact, precision: Precision, *, pictures: bool) -> None:
         raise UsageError(
             f"{source.path} has float32 operators between its integers: C is written from the scheme {_SCHEME!r}"
         )
-    if not pictures:
-        raise UsageError("the self-test in C answers golden pictures: leave out --no-pictures")
 
 
-def _manifest(source: Manifest, precision: Precision) -> Manifest:
-    versions = environment.versions() | {_GENERATOR: environment.installed(_GENERATOR) or ""}
-    variant = f"c-{SHORT[precision]}"
-    return msgspec.structs.replace(source, variant=variant, format=FORMAT, opset=None, versions=versions)
+def check(draft: Artifact, source: Artifact, data: Dataset, note: Callable[[str], None]) -> None:
+    """Return silently if int8 C gives the very bits of ONNX Runtime on the test pictures; float32 may add otherwise.
 
-
-def _check_bits(draft: Artifact, source: Artifact, data: Dataset) -> None:
+    Raises:
+        CheckFailed: It does not.
+    """
+    if draft.manifest.precision != "int8":
+        return
+    note(f"comparing {len(data.test):,} pictures bit by bit with ONNX Runtime")
     expected = from_artifact(source, data).logits
     with open_session(draft, default_spec(draft)) as session:
         logits = _run_on_all_cores(session, data.test.pixels)

@@ -14,21 +14,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import torch
 from torch import nn
 
 from edgefashion import environment
 from edgefashion.artifact import Artifact
-from edgefashion.data import Dataset, Images, silent
-from edgefashion.environment import installed, require
+from edgefashion.data import Dataset, Images
+from edgefashion.export.formats import Converted
 from edgefashion.models import Classifier
 from edgefashion.models.checkpoint import load_model
 from edgefashion.quantize import calibration_images
 from edgefashion.quantize.static import Config
-from edgefashion.records import Format, Parity, Precision, Quantization
-from edgefashion.verify import Limits, ReferenceLogits
-from edgefashion.verify.keep import keep_files_if_proven
+from edgefashion.records import Format, Precision, Quantization
 
 FORMAT: Format = "executorch"
 SUFFIX = ".pte"
@@ -42,40 +39,16 @@ _CALIBRATION_BATCH = 50
 
 
 def convert(
-    source: Artifact,
-    data: Dataset,
-    *,
-    precision: Precision,
-    path: Path,
-    reference: Artifact | ReferenceLogits | None = None,
-    limits: Limits | None = None,
-    pictures: bool = True,
-    note: Callable[[str], None] = silent,
-) -> tuple[Artifact, Parity]:
+    source: Artifact, data: Dataset, *, precision: Precision, path: Path, note: Callable[[str], None]
+) -> Converted:
     """Convert a checkpoint to a program: uint8[N, H, W] in, logits float32[N, classes] out, N up to `MAX_BATCH`.
 
-    The same checkpoint and versions give the same bytes. The file holds no path of this machine.
-
-    Args:
-        source: The checkpoint.
-        data: Its training pictures calibrate, its test pictures prove.
-        precision: float32 or int8.
-        path: The .pte.
-        reference: What it must decide like; `source` by default.
-        limits: Instead of the default limits of the precision.
-        pictures: Whether the golden pictures travel in the manifest.
-        note: Is told what takes time.
-
-    Returns:
-        The artifact, and the parity that it was kept for.
+    See `formats.Converter.convert`.
 
     Raises:
-        NotAvailable: torch or executorch is not installed.
         BadInput: The source is no checkpoint.
         UsageError: There are too few training pictures to calibrate with.
-        CheckFailed: ExecuTorch does not agree with the reference; nothing is written.
     """
-    require(EXTRA, purpose="exporting to executorch")
     model = load_model(source).eval()
     quantization = None
     with _quiet():
@@ -86,25 +59,7 @@ def convert(
             quantization = _recorded(calibration)
         note("executorch: lowering to XNNPACK takes some seconds")
         program = _lowered(model, _example(source))
-    manifest = msgspec.structs.replace(
-        source.manifest,
-        variant=path.stem,
-        format=FORMAT,
-        precision=precision,
-        opset=None,
-        quantization=quantization,
-        checkpoint_sha256=source.sha256,
-        versions=environment.versions() | {name: installed(name) or "" for name in ("executorch", "torchao")},
-    )
-    return keep_files_if_proven(
-        {path.name: program},
-        manifest,
-        path,
-        data,
-        reference=reference or source,
-        limits=limits,
-        pictures=pictures,
-    )
+    return Converted({path.name: program}, quantization, environment.versions_of("executorch", "torchao"))
 
 
 def _example(source: Artifact) -> torch.Tensor:

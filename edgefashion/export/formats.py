@@ -6,7 +6,7 @@ A converter's module offers
     SUFFIX: str                                of its main file
     EXTRA: str                                 the extra whose packages it needs; empty if none
     PRECISIONS: tuple[Precision, ...]          what it can write, float32 first
-    convert(source, data, *, …) -> (Artifact, Parity)      see `Converter.convert`
+    convert(source, data, *, precision, path, note) -> Converted      see `Converter.convert`
 
 and may offer
 
@@ -14,19 +14,29 @@ and may offer
                                                checkpoint
     FOLDER: bool                               whether its files lie in a folder of their own, named by the variant; the
                                                main one is then called "model"
+    check(draft, source, data, note)           what must hold of this format besides the limits that all models are
+                                               held to; raises CheckFailed
+
+The rest is the same for all and is done here: packages are asked for before any work, and nothing is written that did
+not decide like its reference on every test picture, in the runtime that opens it.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, cast
 
-from edgefashion.artifact import MAIN_FILE, Artifact, open_artifact
-from edgefashion.data import Dataset
+import msgspec
+
+from edgefashion import environment
+from edgefashion.artifact import MAIN_FILE, Artifact, from_files, open_artifact
+from edgefashion.data import Dataset, silent
 from edgefashion.environment import require
 from edgefashion.errors import BadInput, NotAvailable, UsageError
-from edgefashion.records import Format, Parity, Precision
+from edgefashion.records import Format, Parity, Precision, Quantization
 from edgefashion.registry import Registry, unknown
 from edgefashion.verify import Limits, ReferenceLogits
+from edgefashion.verify.keep import keep_files_if_proven
 
 FORMATS = Registry(
     kind="export format",
@@ -44,6 +54,23 @@ FORMATS = Registry(
 SHORT: Mapping[Precision, str] = {"float32": "fp32", "float16": "fp16", "int8": "int8"}
 """What variants are called after."""
 
+Check = Callable[[Artifact, Artifact, Dataset, Callable[[str], None]], None]
+
+
+@dataclass(frozen=True)
+class Converted:
+    """What a converter made of a model, before anything is known of how it decides.
+
+    Attributes:
+        files: The main file by the name it was asked for, and those that belong beside it.
+        quantization: How it came to integers, if the converter did that.
+        versions: Of what made it, besides the packages that every manifest names.
+    """
+
+    files: Mapping[str, bytes]
+    quantization: Quantization | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+
 
 class Converter(Protocol):
     """A converter's module; the docstring of this file says what each attribute means."""
@@ -54,32 +81,18 @@ class Converter(Protocol):
     PRECISIONS: tuple[Precision, ...]
 
     def convert(
-        self,
-        source: Artifact,
-        data: Dataset,
-        *,
-        precision: Precision,
-        path: Path,
-        reference: Artifact | ReferenceLogits | None = None,
-        limits: Limits | None = None,
-        pictures: bool = True,
-        note: Callable[[str], None] = ...,
-    ) -> tuple[Artifact, Parity]:
-        """Convert, prove on the test pictures, and only then write.
+        self, source: Artifact, data: Dataset, *, precision: Precision, path: Path, note: Callable[[str], None]
+    ) -> Converted:
+        """Convert; write nothing, and judge nothing.
+
+        The same source, pictures and versions give the same bytes, without a path of this machine.
 
         Args:
             source: The checkpoint, or the ONNX model that `SOURCES` names.
-            data: Its training pictures calibrate, its test pictures prove.
+            data: Its training pictures calibrate.
             precision: One of `PRECISIONS`.
-            path: The main file.
-            reference: What it must decide like; `source` by default.
-            limits: Instead of the default limits of the precision.
-            pictures: Whether the golden pictures travel in the manifest.
+            path: Where the main file will lie.
             note: Is told what takes time.
-
-        Raises:
-            NotAvailable: A package is missing; said before any work.
-            CheckFailed: The result does not decide like the reference; nothing was written.
         """
 
 
@@ -124,7 +137,7 @@ def convert(
     reference: Artifact | ReferenceLogits | None = None,
     limits: Limits | None = None,
     pictures: bool = True,
-    note: Callable[[str], None] = lambda _: None,
+    note: Callable[[str], None] = silent,
 ) -> tuple[Artifact, Parity]:
     """Write the run's model in another format, beside its checkpoint.
 
@@ -152,15 +165,27 @@ def convert(
         raise UsageError(f"{name} is written in {' and '.join(converter.PRECISIONS)}: not in {precision}")
     folder = checkpoint.path.parent
     variant = source_variant(converter, precision)
-    return converter.convert(
-        checkpoint if variant is None else _onnx_of(folder, variant),
-        data,
+    source = checkpoint if variant is None else _onnx_of(folder, variant)
+    path = place_of(name, precision, folder)
+    if converter.EXTRA:
+        require(converter.EXTRA, purpose=f"exporting to {name}")
+    made = converter.convert(source, data, precision=precision, path=path, note=note)
+    manifest = msgspec.structs.replace(
+        source.manifest,
+        variant=f"{name}-{SHORT[precision]}",
+        format=converter.FORMAT,
         precision=precision,
-        path=place_of(name, precision, folder),
-        reference=reference,
-        limits=limits,
-        pictures=pictures,
-        note=note,
+        opset=None,
+        quantization=made.quantization or source.manifest.quantization,
+        checkpoint_sha256=source.manifest.checkpoint_sha256 or source.sha256,
+        versions=environment.versions() | dict(made.versions),
+    )
+    check: Check | None = getattr(converter, "check", None)
+    if check is not None:
+        check(from_files(path, made.files, manifest), source, data, note)
+    note(f"proving it on {len(data.test):,} test pictures")
+    return keep_files_if_proven(
+        made.files, manifest, path, data, reference=reference or source, limits=limits, pictures=pictures
     )
 
 

@@ -14,25 +14,21 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from edgefashion import environment
-from edgefashion.artifact import Artifact, from_content, from_files
-from edgefashion.data import Dataset, silent
-from edgefashion.environment import require
+from edgefashion.artifact import Artifact, from_content
+from edgefashion.data import Dataset
 from edgefashion.errors import CheckFailed
-from edgefashion.export.formats import SHORT
+from edgefashion.export.formats import Converted
 from edgefashion.export.litert_graph import finished
 from edgefashion.models.checkpoint import load_model
 from edgefashion.quantize import calibration_images, static
-from edgefashion.records import Format, Manifest, Parity, Precision, Quantization
+from edgefashion.records import Format, Precision, Quantization
 from edgefashion.runtimes import Pixels, default_spec, open_session, run_all
 from edgefashion.runtimes.native_stderr import native_stderr
-from edgefashion.verify import Limits, ReferenceLogits
-from edgefashion.verify.keep import keep_files_if_proven
 
 FORMAT: Format = "tflite"
 SUFFIX = ".tflite"
@@ -46,26 +42,16 @@ _BATCH_TOLERANCE = 1e-3  # of the largest logit: kernels for several pictures ma
 
 
 def convert(
-    source: Artifact,
-    data: Dataset,
-    *,
-    precision: Precision,
-    path: Path,
-    reference: Artifact | ReferenceLogits | None = None,
-    limits: Limits | None = None,
-    pictures: bool = True,
-    note: Callable[[str], None] = silent,
-) -> tuple[Artifact, Parity]:
+    source: Artifact, data: Dataset, *, precision: Precision, path: Path, note: Callable[[str], None]
+) -> Converted:
     """Convert a checkpoint to one .tflite file: uint8[batch, H, W] in, logits float32[batch, classes] out.
 
-    The same checkpoint, pictures and versions give the same bytes. See `export.formats.Converter.convert`.
+    See `formats.Converter.convert`.
 
     Raises:
-        NotAvailable: A package is missing; said before any work.
-        CheckFailed: LiteRT does not decide like the reference, or a batch otherwise than its pictures one by one;
-            nothing is written.
+        BadInput: The source is no checkpoint.
+        UsageError: There are too few training pictures to calibrate with.
     """
-    require(EXTRA, purpose="exporting to LiteRT")
     note("converting the network for LiteRT")
     content = _converted(source.content, source.path)
     quantization = None
@@ -85,26 +71,9 @@ def convert(
             calibration_images=len(calibration),
             calibration_sha256=calibration.sha256,
         )
-    manifest = _manifest(source, precision, quantization)
-    files = {path.name: finished(content, input_name=manifest.input.name, output_name=manifest.output.name)}
-    _check_batch(from_files(path, files, manifest), data.test.pixels[:_BATCH])
-    return keep_files_if_proven(
-        files, manifest, path, data, reference=reference or source, limits=limits, pictures=pictures
-    )
-
-
-def _manifest(source: Artifact, precision: Precision, quantization: Quantization | None) -> Manifest:
-    converters = {package: environment.installed(package) for package in _PACKAGES}
-    return msgspec.structs.replace(
-        source.manifest,
-        variant=f"litert-{SHORT[precision]}",
-        format=FORMAT,
-        precision=precision,
-        opset=None,
-        quantization=quantization,
-        checkpoint_sha256=source.sha256,
-        versions=environment.versions() | {name: version for name, version in converters.items() if version},
-    )
+    described = source.manifest
+    files = {path.name: finished(content, input_name=described.input.name, output_name=described.output.name)}
+    return Converted(files, quantization, environment.versions_of(*_PACKAGES))
 
 
 @lru_cache(maxsize=1)
@@ -151,12 +120,14 @@ def _recipe(output: str) -> Any:
     return recipe
 
 
-def _check_batch(draft: Artifact, pixels: Pixels) -> None:
+def check(draft: Artifact, source: Artifact, data: Dataset, note: Callable[[str], None]) -> None:
     """Return silently if several pictures at once are answered like each alone: the file's batch was opened here.
 
     Raises:
         CheckFailed: They are not.
     """
+    del source, note
+    pixels = data.test.pixels[:_BATCH]
     with open_session(draft, default_spec(draft)) as session:
         together: NDArray[Any] = session.run(pixels)
         alone = run_all(session, pixels)

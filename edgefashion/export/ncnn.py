@@ -10,20 +10,17 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
 import torch
 from torch import Tensor, nn
 
 from edgefashion import environment
 from edgefashion.artifact import Artifact
-from edgefashion.data import Dataset, silent
-from edgefashion.environment import installed, require
+from edgefashion.data import Dataset
 from edgefashion.errors import BadInput
+from edgefashion.export.formats import Converted
 from edgefashion.models import Classifier
 from edgefashion.models.checkpoint import load_model
-from edgefashion.records import Format, Parity, Precision
-from edgefashion.verify import Limits, ReferenceLogits
-from edgefashion.verify.keep import keep_files_if_proven
+from edgefashion.records import Format, Precision
 
 FORMAT: Format = "ncnn"
 SUFFIX = ".param"
@@ -34,60 +31,20 @@ _TIMEOUT_S = 300
 
 
 def convert(
-    source: Artifact,
-    data: Dataset,
-    *,
-    precision: Precision,
-    path: Path,
-    reference: Artifact | ReferenceLogits | None = None,
-    limits: Limits | None = None,
-    pictures: bool = True,
-    note: Callable[[str], None] = silent,
-) -> tuple[Artifact, Parity]:
+    source: Artifact, data: Dataset, *, precision: Precision, path: Path, note: Callable[[str], None]
+) -> Converted:
     """Convert a checkpoint to a .param and a .bin file; see `formats.Converter.convert`.
 
-    The same checkpoint and versions give the same bytes. The files hold no path of this machine.
-
-    Args:
-        source: The checkpoint.
-        data: Its test pictures prove.
-        precision: What numbers the weights are stored in. Whether ncnn also computes in float16 is up to the processor.
-        path: The .param; the .bin lies beside it.
-        reference: What it must decide like; `source` by default.
-        limits: Instead of the default limits of the precision.
-        pictures: Whether the golden pictures travel in the manifest.
-        note: Is told nothing: this takes a second.
-
-    Returns:
-        The artifact, and the parity that it was kept for.
+    The precision is that of the stored weights: whether ncnn also computes in float16 is up to the processor.
 
     Raises:
-        NotAvailable: torch, pnnx or ncnn is not installed.
-        BadInput: pnnx cannot convert this network.
-        CheckFailed: ncnn does not agree with the reference; nothing is written.
+        BadInput: The source is no checkpoint, or pnnx cannot convert its network.
     """
-    del note
-    require(EXTRA, purpose="exporting to ncnn")
+    del data, note  # nothing to calibrate, and over in a second
     height, width = (int(size) for size in source.manifest.input.shape[1:])
     param, weights = _converted(load_model(source).eval(), (height, width), half=precision == "float16", path=path)
-    manifest = msgspec.structs.replace(
-        source.manifest,
-        variant=path.stem,
-        format=FORMAT,
-        precision=precision,
-        opset=None,
-        checkpoint_sha256=source.sha256,
-        versions=environment.versions() | {"pnnx": installed("pnnx") or ""},
-    )
-    return keep_files_if_proven(
-        {path.name: param, path.with_suffix(".bin").name: weights},
-        manifest,
-        path,
-        data,
-        reference=reference or source,
-        limits=limits,
-        pictures=pictures,
-    )
+    files = {path.name: param, path.with_suffix(".bin").name: weights}
+    return Converted(files, versions=environment.versions_of("pnnx"))
 
 
 class _FromFloats(nn.Module):

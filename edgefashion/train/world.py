@@ -167,6 +167,10 @@ def joined(world: World) -> Iterator[None]:
     if world.size == 1 or torch.distributed.is_initialized():
         yield
         return
+    # Default arguments of its functions hold the group that there is when it is imported, also after that group was
+    # destroyed: its threads would live on, and might abort the interpreter as it ends.
+    from torch.distributed import nn  # noqa: F401 - imported before there is a group
+
     with_gpus = torch.cuda.is_available() and torch.distributed.is_nccl_available()
     with _connected():
         torch.distributed.init_process_group(

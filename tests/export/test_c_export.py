@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from places import moved
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("torch")
@@ -63,6 +64,12 @@ def model(request: pytest.FixtureRequest, run_in_c: Path) -> Artifact:
 def own_folder(model: Artifact, tmp_path: Path) -> Path:
     """A copy of its folder that a test may damage."""
     return Path(shutil.copytree(model.path.parent, tmp_path / "own"))
+
+
+def beside_fp32(checkpoint: Artifact, folder: Path) -> Artifact:
+    """A checkpoint in another folder with the float32 model beside it."""
+    shutil.copy(checkpoint.path.with_name("fp32.onnx"), folder)
+    return moved(checkpoint, folder)
 
 
 def source_of(model: Artifact) -> Artifact:
@@ -303,36 +310,49 @@ def test_one_other_bit_is_found(
     towards_zero = text.replace("nearbyintf(scaled)", "truncf(scaled)", 1)
     assert towards_zero != text
     monkeypatch.setattr(converter, "c_files", lambda *_: {**files, "model.c": towards_zero.encode()})
-    path = tmp_path / "c-int8" / "model.c"
+    shutil.copy(source.path, tmp_path)
+    checkpoint = moved(open_artifact(run_in_c / "checkpoint.safetensors"), tmp_path)
     with pytest.raises(CheckFailed, match=r"of 100 pictures, first \d+, have other logits in C than int8-qoperator"):
-        converter.convert(source, small, precision="int8", path=path, limits=LOOSE)
-    assert not path.parent.exists()
+        export.convert("c", checkpoint, small, precision="int8", limits=LOOSE)
+    assert [path.name for path in tmp_path.iterdir()] == [source.path.name]
+
+
+@pytest.mark.skipif(GENERATOR is not None, reason="emx-onnx-cgen is installed")
+def test_without_the_generator(checkpoint: Artifact, small: Dataset, tmp_path: Path) -> None:
+    """The format is refused with what installs it."""
+    with pytest.raises(NotAvailable, match=r"exporting to c needs emx_onnx_cgen.*edgefashion\[c\]"):
+        export.convert("c", beside_fp32(checkpoint, tmp_path), small)
 
 
 def test_models_that_it_does_not_take(fp32: Artifact, tiny_run: Path, small: Dataset, tmp_path: Path) -> None:
-    """Another precision, integers in QDQ form, and a self-test without pictures are refused before any work."""
+    """Another precision, and integers in QDQ form, are refused before any work."""
     path = tmp_path / "model.c"
     static = open_artifact(tiny_run / "int8-static.onnx")
-    if GENERATOR is None:
-        with pytest.raises(NotAvailable, match=r"exporting to C needs emx_onnx_cgen.*edgefashion\[c\]"):
-            converter.convert(fp32, small, precision="float32", path=path)
-        return
     with pytest.raises(UsageError, match=r"fp32\.onnx is onnx in float32: expected ONNX in int8"):
-        converter.convert(fp32, small, precision="int8", path=path)
+        converter.convert(fp32, small, precision="int8", path=path, note=data.silent)
     with pytest.raises(UsageError, match=r"has float32 operators .* from the scheme 'qoperator'"):
-        converter.convert(static, small, precision="int8", path=path)
-    with pytest.raises(UsageError, match="leave out --no-pictures"):
-        converter.convert(fp32, small, precision="float32", path=path, pictures=False)
-    assert not list(tmp_path.iterdir())
+        converter.convert(static, small, precision="int8", path=path, note=data.silent)
 
 
 @needs_generator
-def test_without_a_compiler(fp32: Artifact, small: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_compiler(
+    checkpoint: Artifact, small: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without a compiler nothing can be proven, and so nothing is generated."""
     monkeypatch.setenv("CC", "my-own-compiler")
     monkeypatch.setattr(converter, "c_files", lambda *_: pytest.fail("generated"))
     with pytest.raises(NotAvailable, match="c is not installed"):
-        converter.convert(fp32, small, precision="float32", path=tmp_path / "model.c")
+        export.convert("c", beside_fp32(checkpoint, tmp_path), small)
+
+
+@needs_generator
+@needs_compiler
+def test_the_self_test_keeps_its_pictures(checkpoint: Artifact, small: Dataset, tmp_path: Path) -> None:
+    """Without pictures in the manifest the C beside it still has those that it tests itself with."""
+    made, _ = export.convert("c", beside_fp32(checkpoint, tmp_path), small, pictures=False)
+    assert made.manifest.golden is not None
+    assert made.manifest.golden.pixels == ""
+    assert "#define GOLDEN_PICTURES 10\n" in (made.path.parent / "golden.h").read_text()
 
 
 @needs_generator

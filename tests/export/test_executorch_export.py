@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from places import moved
 
 torch = pytest.importorskip("torch")
 
@@ -39,10 +40,9 @@ def few(sample: Dataset) -> Dataset:
 @pytest.fixture(scope="module")
 def int8(tiny_run: Path, few: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     """The tiny run's checkpoint in 8 bits, as written to a folder of its own."""
-    path = tmp_path_factory.mktemp("executorch") / "executorch-int8.pte"
-    source = open_artifact(tiny_run / "checkpoint.safetensors")
-    converter.convert(source, few, precision="int8", path=path, limits=LOOSE)
-    return open_artifact(path)
+    source = moved(open_artifact(tiny_run / "checkpoint.safetensors"), tmp_path_factory.mktemp("executorch"))
+    convert("executorch", source, few, precision="int8", limits=LOOSE)
+    return open_artifact(source.path.with_name("executorch-int8.pte"))
 
 
 def test_without_executorch(own_run: Path, few: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,7 +67,7 @@ def test_no_float16(own_run: Path, few: Dataset) -> None:
 def test_only_checkpoints_are_converted(fp32: Artifact, few: Dataset, tmp_path: Path) -> None:
     """An exported model is not what programs are made from."""
     with pytest.raises(BadInput, match=r"expected a checkpoint\.safetensors"):
-        converter.convert(fp32, few, precision="float32", path=tmp_path / "a.pte")
+        convert("executorch", moved(fp32, tmp_path), few)
 
 
 @needs_executorch
@@ -75,7 +75,7 @@ def test_too_few_training_pictures(checkpoint: Artifact, few: Dataset, tmp_path:
     """Calibration with fewer pictures than its settings say is refused; test pictures never fill the gap."""
     poor = dataclasses.replace(few, train=few.train.take(np.arange(100)))
     with pytest.raises(UsageError, match="1000 calibration pictures were asked for: there are 100 training pictures"):
-        converter.convert(checkpoint, poor, precision="int8", path=tmp_path / "a.pte")
+        convert("executorch", moved(checkpoint, tmp_path), poor, precision="int8")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -132,11 +132,12 @@ def test_normalization_stays_float32(checkpoint: Artifact, sample: Dataset) -> N
 @pytest.mark.parametrize("precision", ["float32", "int8"])
 def test_same_bytes_again(precision: Precision, checkpoint: Artifact, few: Dataset, tmp_path: Path) -> None:
     """The same checkpoint gives the same bytes, wherever they are written, without a path of this machine."""
-    paths = [tmp_path / "here" / "a.pte", tmp_path / "deep" / "down" / "a.pte"]
+    folders = [tmp_path / "here", tmp_path / "deep" / "down"]
     first, second = (
-        converter.convert(checkpoint, few, precision=precision, path=path, limits=LOOSE)[0] for path in paths
+        convert("executorch", moved(checkpoint, folder), few, precision=precision, limits=LOOSE)[0]
+        for folder in folders
     )
-    assert first.content == second.content == paths[1].read_bytes()
+    assert first.content == second.content == second.path.read_bytes()
     assert first.manifest == second.manifest
     for place in (b"/tmp", b"/home", b"/root", b"site-packages", str(Path.cwd()).encode()):
         assert place not in first.content
@@ -157,5 +158,5 @@ def test_damaged_program_is_not_kept(
 
     monkeypatch.setattr(converter, "load_model", damaged)
     with pytest.raises(CheckFailed, match="was not kept: largest logit difference"):
-        converter.convert(checkpoint, few, precision="float32", path=tmp_path / "executorch-fp32.pte")
+        convert("executorch", moved(checkpoint, tmp_path), few)
     assert list(tmp_path.iterdir()) == []

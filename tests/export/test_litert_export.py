@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from places import moved
 from tflite_networks import HEIGHT, WIDTH, network
 
 torch = pytest.importorskip("torch")
@@ -54,13 +55,12 @@ def models(
     tiny_run: Path, few: Dataset, reference: ReferenceLogits, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Artifact]:
     """The tiny run's checkpoint in both precisions, as written to a folder of their own."""
-    folder, source = tmp_path_factory.mktemp("litert"), open_artifact(tiny_run / "checkpoint.safetensors")
+    source = moved(open_artifact(tiny_run / "checkpoint.safetensors"), tmp_path_factory.mktemp("litert"))
     made = {}
     for precision in converter.PRECISIONS:
-        path = folder / f"litert-{precision}.tflite"
         limits = LENIENT if precision == "int8" else None
-        converter.convert(source, few, precision=precision, path=path, reference=reference, limits=limits)
-        made[precision] = open_artifact(path)
+        written, _ = convert("litert", source, few, precision=precision, reference=reference, limits=limits)
+        made[precision] = open_artifact(written.path)
     return made
 
 
@@ -195,14 +195,7 @@ def test_what_decides_otherwise_is_not_kept(
 ) -> None:
     """A model beyond the limits is refused and not written, and there is nothing beside it."""
     with pytest.raises(CheckFailed, match="was not kept"):
-        converter.convert(
-            checkpoint,
-            few,
-            precision="float32",
-            path=tmp_path / "new.tflite",
-            reference=reference,
-            limits=Limits(max_error_ulps=0),
-        )
+        convert("litert", moved(checkpoint, tmp_path), few, reference=reference, limits=Limits(max_error_ulps=0))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -226,9 +219,8 @@ def test_a_network_that_mixes_pictures_is_not_kept(
     classifier = converter.load_model(checkpoint)
     classifier.network = AcrossPictures()
     monkeypatch.setattr(converter, "load_model", lambda _: classifier)
-    mixing = dataclasses.replace(checkpoint, path=tmp_path / "mixing.safetensors")
     with pytest.raises(CheckFailed, match="it answers 3 pictures at once otherwise than singly"):
-        converter.convert(mixing, few, precision="float32", path=tmp_path / "new.tflite")
+        convert("litert", moved(checkpoint, tmp_path), few)
     assert list(tmp_path.iterdir()) == []
 
 

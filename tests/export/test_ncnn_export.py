@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from places import moved
 
 torch = pytest.importorskip("torch")
 
@@ -42,13 +43,9 @@ def networks(
     tiny_run: Path, few: Dataset, reference: ReferenceLogits, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Artifact]:
     """The tiny run's checkpoint in both precisions, as written to a folder of their own."""
-    folder, source = tmp_path_factory.mktemp("ncnn"), open_artifact(tiny_run / "checkpoint.safetensors")
-    made = {}
-    for variant, precision in zip(("ncnn-fp32", "ncnn-fp16"), converter.PRECISIONS, strict=True):
-        path = folder / f"{variant}.param"
-        converter.convert(source, few, precision=precision, path=path, reference=reference)
-        made[variant] = open_artifact(path)
-    return made
+    source = moved(open_artifact(tiny_run / "checkpoint.safetensors"), tmp_path_factory.mktemp("ncnn"))
+    made = [convert("ncnn", source, few, precision=each, reference=reference)[0] for each in converter.PRECISIONS]
+    return {artifact.manifest.variant: open_artifact(artifact.path) for artifact in made}
 
 
 def test_without_pnnx(own_run: Path, few: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,7 +153,7 @@ def test_what_decides_otherwise_is_not_kept(
 
     monkeypatch.setattr(converter, "load_model", without_normalization)
     with pytest.raises(CheckFailed, match=r"ncnn-fp32\.param was not kept: largest logit difference is"):
-        converter.convert(checkpoint, few, precision="float32", path=tmp_path / "ncnn-fp32.param", reference=reference)
+        convert("ncnn", moved(checkpoint, tmp_path), few, reference=reference)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -175,6 +172,6 @@ def test_pnnx_fails(checkpoint: Artifact, few: Dataset, tmp_path: Path, monkeypa
     ):
         tool.write_text(f"#!/bin/sh\n{script}\n")
         tool.chmod(0o755)
-        with pytest.raises(BadInput, match=f"pnnx cannot convert the network of net: {words}"):
-            converter.convert(checkpoint, few, precision="float32", path=tmp_path / "net.param")
+        with pytest.raises(BadInput, match=f"pnnx cannot convert the network of ncnn-fp32: {words}"):
+            convert("ncnn", moved(checkpoint, tmp_path), few)
     assert list(tmp_path.iterdir()) == [tool]

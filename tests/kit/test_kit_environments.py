@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import venv
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from packing import RUN, job, on_device, pack, replace
+from places import moved
 
 from edgefashion import kit
 from edgefashion.artifact import open_artifact
@@ -23,12 +23,10 @@ def test_a_litert_model_is_packed_too(tmp_path: Path, sample: Dataset) -> None:
     """With the manifest that lies beside it, and a runner that needs numpy and ai-edge-litert."""
     for package in ("litert_torch", "ai_edge_litert"):
         pytest.importorskip(package)
-    from edgefashion.export import litert
+    from edgefashion.export import convert
 
     checkpoint = open_artifact(RUN / "checkpoint.safetensors")
-    shutil.copy(checkpoint.path, tmp_path)
-    path = tmp_path / "litert-fp32.tflite"
-    converted, _ = litert.convert(checkpoint, sample, precision="float32", path=path)
+    converted, _ = convert("litert", moved(checkpoint, tmp_path), sample)
     folder = kit.write_folder(kit.build(converted), tmp_path / "kit")
     assert (folder / "litert-fp32.tflite.json").read_bytes() == (tmp_path / "litert-fp32.tflite.json").read_bytes()
     done = on_device(folder, "selftest", only="ai_edge_litert")

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from machines import plant
+from places import moved
 
 torch = pytest.importorskip("torch")
 
@@ -177,7 +178,7 @@ def test_what_compiling_needs(
         torch_compile.shutil, "which", lambda name: None if name in {lacking, "my-own-compiler"} else name
     )
     with pytest.raises(NotAvailable, match=f"exporting to aotinductor.* {words}"):
-        converter.convert(checkpoint, sample, precision="float32", path=tmp_path / "aotinductor-fp32.pt2")
+        convert("aotinductor", moved(checkpoint, tmp_path), sample)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -224,10 +225,9 @@ def package(tiny_run: Path, sample: Dataset, tmp_path_factory: pytest.TempPathFa
     """The tiny run's checkpoint as machine code for this processor."""
     if shutil.which("g++") is None or not LEVEL_3.instructions <= instructions_here():
         pytest.skip("needs g++ and an x86-64 processor with AVX2")
-    path = tmp_path_factory.mktemp("aotinductor") / "aotinductor-fp32.pt2"
+    source = moved(open_artifact(tiny_run / "checkpoint.safetensors"), tmp_path_factory.mktemp("aotinductor"))
     few = dataclasses.replace(sample, test=sample.test.take(np.arange(50)))
-    converter.convert(open_artifact(tiny_run / "checkpoint.safetensors"), few, precision="float32", path=path)
-    return open_artifact(path)
+    return open_artifact(convert("aotinductor", source, few)[0].path)
 
 
 @pytest.mark.slow
@@ -298,10 +298,7 @@ def test_same_bytes_again(
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "elsewhere"))
     few = dataclasses.replace(sample, test=sample.test.take(np.arange(50)))
-    path = tmp_path / "aotinductor-fp32.pt2"
-    again, _ = converter.convert(
-        open_artifact(tiny_run / "checkpoint.safetensors"), few, precision="float32", path=path
-    )
+    again, _ = convert("aotinductor", moved(open_artifact(tiny_run / "checkpoint.safetensors"), tmp_path), few)
     assert package.content == again.content
     for place in (b"/tmp", b"/home", b"/root", b"site-packages", str(Path(torch.__file__).parent).encode()):
         assert place not in package.content

@@ -21,7 +21,8 @@ from edgefashion import models  # noqa: E402 - after the skip
 from edgefashion.artifact import Artifact, from_content, open_artifact, stamp_checkpoint  # noqa: E402
 from edgefashion.data import Dataset  # noqa: E402
 from edgefashion.errors import BadInput, NotAvailable, UsageError  # noqa: E402
-from edgefashion.export import executorch as converter  # noqa: E402
+from edgefashion.export import convert  # noqa: E402
+from edgefashion.export.executorch import MAX_BATCH  # noqa: E402
 from edgefashion.models.checkpoint import weights_of  # noqa: E402
 from edgefashion.records import Architecture, Manifest, SessionSpec  # noqa: E402
 from edgefashion.runtimes import executorch as runtime  # noqa: E402
@@ -63,12 +64,10 @@ def program(checkpoint: Artifact, sample: Dataset, delegated: list[int]) -> Arti
         delegated.append(len(graph.xnodes))
         return write(graph, *arguments)
 
-    path = checkpoint.path.with_name("executorch-fp32.pte")
     few = dataclasses.replace(sample, test=sample.test.take(np.arange(30)))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(xnnpack_preprocess, "serialize_xnnpack_binary", counted)
-        converter.convert(checkpoint, few, precision="float32", path=path)
-    return open_artifact(path)
+        return open_artifact(convert("executorch", checkpoint, few)[0].path)
 
 
 @pytest.fixture
@@ -85,7 +84,7 @@ def last_answer(session: ExecutorchSession) -> np.ndarray:
 
 def test_answers_like_pytorch(session: ExecutorchSession, checkpoint: Artifact, sample: Dataset) -> None:
     """Logits are PyTorch's up to the order of sums, also of more pictures than the program's memory is planned for."""
-    pixels = sample.test.pixels[: 2 * converter.MAX_BATCH + 5]
+    pixels = sample.test.pixels[: 2 * MAX_BATCH + 5]
     with open_session(checkpoint, SessionSpec("pytorch", "cpu")) as reference:
         expected = reference.run(pixels)
     np.testing.assert_allclose(expected, session.run(pixels), atol=1e-4)
@@ -96,7 +95,7 @@ def test_answers_like_pytorch(session: ExecutorchSession, checkpoint: Artifact, 
 
 def test_whole_batches(session: ExecutorchSession) -> None:
     """The program takes as many pictures a call as the converter says: an example of few would have limited it."""
-    assert session._capacity == converter.MAX_BATCH
+    assert session._capacity == MAX_BATCH
 
 
 def test_bound_calls_do_not_disturb_one_another(session: ExecutorchSession, sample: Dataset) -> None:
@@ -114,7 +113,7 @@ def test_bound_call_of_many_pictures(
     session: ExecutorchSession, sample: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A bound call on more pictures than one call takes runs all of them."""
-    pixels = sample.test.pixels[: converter.MAX_BATCH + 3]
+    pixels = sample.test.pixels[: MAX_BATCH + 3]
     executed: list[Any] = []
     execute = session._execute
     monkeypatch.setattr(session, "_execute", lambda part: executed.append(part) or execute(part))

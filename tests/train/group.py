@@ -104,6 +104,11 @@ def fit_with_a_fault(sample: Dataset, folder: Path) -> None:
         train.fit(SGD, small, out=folder / "faulty", device="cpu", threads=1)
 
 
+def threads() -> list[str]:
+    """Names of this process's threads, those of other languages too."""
+    return [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]
+
+
 def main(folder: Path) -> None:
     """Leave what this process has seen in `folder`, under its rank."""
     world, sample = find_world(), data.load_sample()
@@ -126,7 +131,8 @@ def main(folder: Path) -> None:
             (folder / "1.json").write_text(json.dumps(seen))
             os._exit(9)  # as if killed: the other one is left alone
         seen["lost"] = refusal(lambda: world.total(1))
-        (folder / "0.json").write_text(json.dumps(seen))
+    seen["threads"] = threads()
+    (folder / "0.json").write_text(json.dumps(seen))
 
 
 if __name__ == "__main__":

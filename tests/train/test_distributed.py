@@ -164,6 +164,12 @@ def test_lost_process_is_noticed(seen: Path) -> None:
     assert said(seen, 0)["lost"].startswith("PeerLost: another process of this training has ended")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_connections_are_closed(seen: Path) -> None:
+    """Afterwards no thread of the group is left, which would abort the interpreter if it woke up while that ends."""
+    assert not [name for name in said(seen, 0)["threads"] if "gloo" in name or "store" in name]
+
+
 @pytest.fixture
 def recipe_file(tmp_path: Path) -> Path:
     """Three epochs of seven steps."""

@@ -226,9 +226,9 @@ def test_the_commands_of_the_other_places_work(name: str, place: Path) -> None:
             done = subprocess.run(arguments, cwd=folder, capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stderr
             continue
-        if "--results" in command:
+        if "--device" in command:
             result = run / "edge-int8-static-kit" / "kit-result.json"
-            command = f"edgefashion kit exported/edge --results {result}"
+            command = f"edgefashion report exported/edge --device {result}"
         shell(command, place, absent_is_fine=True)
 
 

@@ -9,7 +9,6 @@ import pytest
 from packing import RUN, on_device
 
 from edgefashion.cli.kit import kit
-from edgefashion.errors import BadInput, UsageError
 from edgefashion.records.kit import Kit
 
 
@@ -43,28 +42,6 @@ def test_a_file_needs_no_run(run: str, tmp_path: Path, capsys: pytest.CaptureFix
     (tmp_path / "model.onnx").write_bytes((Path(run) / "fp32.onnx").read_bytes())
     kit(artifact=str(tmp_path / "model.onnx"))
     assert Path(capsys.readouterr().out.strip()) == tmp_path / "seed-reference-fp32-kit"
-
-
-def test_results_are_shown_in_a_table(run: str, carried_back: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Without packing anything; as JSON with --json."""
-    kit(run, results=[carried_back, carried_back])
-    assert capsys.readouterr().out.count("10 of 10") == 2
-    kit(run, results=[carried_back], as_json=True)
-    (row,) = json.loads(capsys.readouterr().out)["rows"]
-    assert (row["result"]["device"], row["to_host"]) == ("bench of the tests", None)
-    assert not list(Path(run).glob("*-kit"))
-
-
-def test_results_of_another_run_are_refused(carried_back: Path) -> None:
-    """The run that is named must have the model they are about."""
-    with pytest.raises(BadInput, match="none of the models here"):
-        kit(str(RUN.parent / "tiny"), results=[carried_back])
-
-
-def test_packing_and_showing_exclude_each_other(run: str, carried_back: Path) -> None:
-    """A contradiction is refused."""
-    with pytest.raises(UsageError, match="packs nothing"):
-        kit(run, as_zip=True, results=[carried_back])
 
 
 def test_the_kit_names_its_version(run: str) -> None:

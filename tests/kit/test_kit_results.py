@@ -1,6 +1,7 @@
 """Results that come back: what is refused, how they relate to the host, and the table that shows them."""
 
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from packing import RUN, model
 
 from edgefashion import environment
 from edgefashion.bench.analyse import samples_ns
+from edgefashion.cli.report import report
 from edgefashion.errors import BadInput
 from edgefashion.kit import beside_host, load_results
 from edgefashion.records import BenchReport, Canary, Cell, HostLoad, Interval, Noise, Plan, SessionSpec
@@ -150,3 +152,20 @@ def test_what_was_wrong_with_a_run_is_said(result: KitResult) -> None:
     assert re.search("wild�: 4 of 4 launches came to no steady state", said)
     assert re.search("wild�: .* drifted by 25 %", said)
     assert devices_grid(beside_host([calm, wild], None)).rows[1].cells[0] == "wild�"
+
+
+def test_the_report_shows_devices(
+    carried_back: Path, result: KitResult, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`report --device` prints the table of devices below the run's own, and refuses what is of another run."""
+    run = Path(shutil.copytree(RUN, tmp_path / "run"))
+    host_of(result, slower=2).save(run / "bench.json")
+    report(str(run), device=[carried_back, carried_back])
+    said = capsys.readouterr().out
+    assert said.count("10 of 10") == 2
+    assert "the host's processor" in " ".join(said.split())
+    other = Path(shutil.copytree(RUN.parent / "tiny", tmp_path / "other"))
+    foreign = msgspec.structs.replace(host_of(result), plan=Plan([], "", "", 1.0, 2, 2, 6, 0.03, 0.01, 1.0, 0))
+    foreign.save(other / "bench.json")
+    with pytest.raises(BadInput, match="none of the models here"):
+        report(str(other), device=[carried_back])

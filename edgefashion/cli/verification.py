@@ -33,13 +33,13 @@ def run_verification(
     from edgefashion.cli import console
     from edgefashion.cli.search import recheck_all, run_search
     from edgefashion.errors import BadInput, CheckFailed
-    from edgefashion.records import SessionSpec, VerifyReport, WorstCases
+    from edgefashion.records import Broken, SessionSpec, VerifyReport, WorstCases
     from edgefashion.runtimes import default_runtime, resolve_provider
     from edgefashion.verify import Limits, ReferenceLogits, compare, default_limits, find_reference, override
 
     truths: dict[str, ReferenceLogits] = {}
     results = []
-    broken: list[str] = []
+    broken: list[Broken] = []
     for artifact in artifacts:
         if artifact.manifest.checkpoint_sha256 is None:
             raise BadInput(f"{artifact.path} is a checkpoint: expected a model exported from one")
@@ -59,7 +59,7 @@ def run_verification(
         try:
             results.append(compare(artifact, truth, split, spec=spec, limits=limits))
         except CheckFailed as error:  # the other models are verified all the same
-            broken.append(str(error))
+            broken.append(Broken(artifact.info, str(error)))
     in_onnx = [artifact for artifact in artifacts if artifact.format == "onnx"]
     ulps = given.max_error_ulps if given else None
     searches: list[WorstCases] = []
@@ -157,12 +157,7 @@ def save_verification(artifacts: "list[Artifact]", result: "VerifyReport") -> No
             results=[parity for parity in result.results if parity.artifact.sha256 in own],
             searches=[found for found in result.searches if found.artifact.sha256 in own],
             rechecks=[again for again in result.rechecks if again.artifact.sha256 in own],
-            # Such a sentence begins with the path of its model.
-            broken=[
-                words
-                for words in result.broken
-                if any(str(each.path) in words for each in artifacts if each.sha256 in own)
-            ],
+            broken=[model for model in result.broken if model.artifact.sha256 in own],
         )
         path = folder / runs.VERIFICATION
         if part.passed and _proves_more(path, part):

@@ -80,7 +80,7 @@ from edgefashion.records.training import (
     ResumeState,
     TrainingReport,
 )
-from edgefashion.records.verification import Flip, Parity, VerifyReport
+from edgefashion.records.verification import Broken, Flip, Parity, VerifyReport
 from edgefashion.records.worst_case import (
     FamilyWorst,
     Recheck,
@@ -100,6 +100,7 @@ __all__ = [
     "Bandwidth",
     "BenchReport",
     "Bottleneck",
+    "Broken",
     "CalibrationSpread",
     "Canary",
     "Ceilings",

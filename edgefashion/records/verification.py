@@ -51,6 +51,13 @@ class Parity(Record, frozen=True):
         return all(check.passed for check in self.checks)
 
 
+class Broken(Record, frozen=True):
+    """A model of which no figure could be had, and why."""
+
+    artifact: ArtifactInfo
+    reason: str
+
+
 class VerifyReport(Document, frozen=True, kw_only=True):
     """verify.json: the parity of one or more artifacts."""
 
@@ -61,7 +68,7 @@ class VerifyReport(Document, frozen=True, kw_only=True):
     results: list[Parity]
     environment: Environment
     searches: list[WorstCases] = msgspec.field(default_factory=list)  # for worst inputs, one an artifact
-    broken: list[str] = msgspec.field(default_factory=list)  # models of which no figure could be had, and why
+    broken: list[Broken] = msgspec.field(default_factory=list)
     interrupted: bool = False  # a search was stopped before its time
     rechecks: list[Recheck] = msgspec.field(default_factory=list)  # of inputs that earlier searches kept
 
@@ -69,7 +76,7 @@ class VerifyReport(Document, frozen=True, kw_only=True):
     def failed(self) -> list[str]:
         """Variants that did not pass, and by what they were judged."""
         return [
-            *self.broken,
+            *(model.reason for model in self.broken),
             *(parity.artifact.variant for parity in self.results if not parity.passed),
             *(f"{found.artifact.variant} on its worst input" for found in self.searches if not found.passed),
             *(f"{again.artifact.variant} on a kept input" for again in self.rechecks if not again.passed),

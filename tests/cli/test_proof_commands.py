@@ -124,8 +124,8 @@ def test_each_run_keeps_what_is_its_own(run: Any, own_run: Path, tmp_path: Path)
         assert report["results"][0]["artifact"]["sha256"] == report["searches"][0]["artifact"]["sha256"]
 
 
-def test_a_model_that_gives_no_number_hides_no_other(run: Any, own_run: Path) -> None:
-    """It fails, the others are verified, and --locate names the layer where the numbers end."""
+def test_a_model_that_gives_no_number_hides_no_other(run: Any, own_run: Path, tmp_path: Path) -> None:
+    """It fails in its own run's file, the others are verified, and --locate names the layer where the numbers end."""
     import onnx
     from onnx import numpy_helper
 
@@ -133,6 +133,7 @@ def test_a_model_that_gives_no_number_hides_no_other(run: Any, own_run: Path) ->
 
     for path in own_run.glob("int8-*.onnx"):
         path.unlink()
+    sound = Path(shutil.copytree(own_run, tmp_path / "sound"))
     fp32 = open_artifact(own_run / "fp32.onnx")
     model = onnx.load_model_from_string(fp32.content)
     weights = next(each for each in model.graph.initializer if "hidden.weight" in each.name)
@@ -147,6 +148,9 @@ def test_a_model_that_gives_no_number_hides_no_other(run: Any, own_run: Path) ->
     drift = json.loads((own_run / "drift" / "fp32" / "drift.json").read_text())
     broken = [point for point in drift["points"] if point["own"]["not_finite"]]
     assert broken[0]["layer"] == "hidden"
+    assert run("verify", sound, own_run).code == 1
+    in_each = [json.loads((folder / "verify.json").read_text())["broken"] for folder in (sound, own_run)]
+    assert [[model["artifact"]["variant"] for model in found] for found in in_each] == [[], ["fp32"]]
 
 
 def test_a_mixed_model_is_exported_within_the_drop(run: Any, own_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,8 @@
 """What is measured after the generations, one cell at a time: long runs, LoadGen, where the time goes, energy."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -84,15 +85,27 @@ def _measure_all(request: Request, bench: Bench, labels: Sequence[str], found: A
     subjects = [cell for cell in cells if cell.role == "subject" and cell.scenario == CLOSED]
     ceilings = measure_ceilings(cores_for(subjects[0])) if request.profile and subjects else None
     for cell in subjects:
-        try:
-            if request.energy:
+        if request.energy:
+            with _noted(cell, found):
                 found.energy[cell.label] = _energy(cell, bench)
-            found.sustained += [_sustained(seconds, cell, bench) for seconds in wanted.sustained_s]
-            found.loadgen += [_loadgen(scenario, cell, bench) for scenario in wanted.loadgen]
-            if ceilings is not None and cell.session.runtime == "onnxruntime":
+        for seconds in wanted.sustained_s:
+            with _noted(cell, found):
+                found.sustained.append(_sustained(seconds, cell, bench))
+        for scenario in wanted.loadgen:
+            with _noted(cell, found):
+                found.loadgen.append(_loadgen(scenario, cell, bench))
+        if ceilings is not None and cell.session.runtime == "onnxruntime":
+            with _noted(cell, found):
                 found.rooflines.append(explain(_profile(cell, bench), ceilings))
-        except (WorkerFailed, EdgefashionError) as error:
-            found.failures.append(Failure(cell=cell.label, reason=str(error)))
+
+
+@contextmanager
+def _noted(cell: Cell, found: Afterwards) -> Iterator[None]:
+    """What fails within is one more failure of the cell, and costs it nothing else that is known of it."""
+    try:
+        yield
+    except (WorkerFailed, EdgefashionError) as error:
+        found.failures.append(Failure(cell=cell.label, reason=str(error)))
 
 
 def _energy(cell: Cell, bench: Bench) -> Energy:

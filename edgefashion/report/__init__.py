@@ -142,11 +142,15 @@ def save_training_plots(training: TrainingReport, run: Path) -> list[Path]:
 def save_bench_plots(bench: BenchReport, run: Path) -> list[Path]:
     """Draw every figure of a benchmark into the run's folder of plots; returns their paths.
 
+    Those of an earlier benchmark that measured more are removed.
+
     Raises:
         CannotWrite: The disk is full or the place is forbidden.
     """
     from edgefashion.report import plots
 
+    for path in (run / PLOTS / "sustained.png", *(run / PLOTS).glob("roofline-*.png")):
+        path.unlink(missing_ok=True)
     return [plots.save(draw(), run / PLOTS / f"{name}.png") for name, draw in plots.bench_figures(bench).items()]
 
 

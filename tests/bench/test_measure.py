@@ -10,13 +10,13 @@ import pytest
 
 from edgefashion import bench
 from edgefashion.artifact import Artifact, open_artifact
-from edgefashion.bench import Request, analyse, suite
+from edgefashion.bench import Request, afterwards, analyse, suite
 from edgefashion.bench.analyse import Medians
 from edgefashion.bench.plan import NULL_MODEL, cores_for, make_plan
 from edgefashion.bench.process import launch
 from edgefashion.data import Dataset
 from edgefashion.errors import BadInput, NotAvailable, UsageError
-from edgefashion.records import BenchReport, CellResult, Plan
+from edgefashion.records import BenchReport, CellResult, Plan, SustainedRun
 from edgefashion.subjects import open_model
 
 COMMITTED = Path(__file__).parents[2] / "exported" / "seed-reference"
@@ -315,6 +315,25 @@ def test_what_is_known_survives_an_interruption_of_what_comes_after(committed: A
     assert result.partial
     assert {2} == {each.launches for each in result.results}
     assert (result.sustained, result.failures) == ([], [])
+
+
+def test_one_failure_afterwards_takes_nothing_else_with_it(
+    committed: Artifact, sample: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A long run that fails is named with its reason; the one after it, and what was measured before, are kept."""
+    run = afterwards.run_sustained
+
+    def failing_once(*arguments: object, seconds: float, **others: object) -> SustainedRun:
+        if seconds == 1:
+            raise launch.WorkerFailed("too hot")
+        return run(*arguments, seconds=seconds, **others)
+
+    monkeypatch.setattr(afterwards, "run_sustained", failing_once)
+    result = bench.measure(briefly(committed, scenarios=["sustained:1", "sustained:2"], energy=True), sample)
+    (model,) = by_role(result, "subject")
+    assert [(each.cell, each.reason) for each in result.failures] == [(model.cell, "too hot")]
+    assert [each.cell for each in result.sustained] == [model.cell]
+    assert model.energy is not None
 
 
 # Foreign models

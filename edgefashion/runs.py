@@ -55,7 +55,7 @@ def clear(run: Path) -> None:
     for model in models_beside_sidecars(run):
         for path in files_of(model):
             path.unlink(missing_ok=True)
-    for pattern in ("*.onnx", f"{PLOTS}/*.png", f"{DRIFT}/*/*"):
+    for pattern in ("*.onnx", f"{PLOTS}/*.png", f"{DRIFT}/*/*", f"{LOADGEN}/*/*"):
         for path in run.glob(pattern):
             path.unlink()
 

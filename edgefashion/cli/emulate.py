@@ -59,12 +59,12 @@ def emulate(
         with locked(run):
             report.save(run / runs.MICROCONTROLLER)
         reports.append(report)
-    for report in reports:
-        if as_json:
-            console.show_json(report.to_json())
-        else:
-            console.show(*map(table, microcontroller_grids(report)))
-    failed = [result for report in reports for result in report.results if not result.passed]
+    whole = _together(reports)
+    if as_json:
+        console.show_json(whole.to_json())
+    else:
+        console.show(*map(table, microcontroller_grids(whole)))
+    failed = [result for result in whole.results if not result.passed]
     if failed:
         names = ", ".join(f"{each.artifact.name}/{each.artifact.variant}" for each in failed)
         raise CheckFailed(f"{names} does not answer on the emulated Cortex-M4 as in ONNX Runtime here")
@@ -90,6 +90,17 @@ def _emulate(
         arenas=arenas,
         tools=room.tool_versions(),
         environment=environment.describe(),
+    )
+
+
+def _together(reports: "list[MicrocontrollerReport]") -> "MicrocontrollerReport":
+    """One report of what each run has in a file of its own."""
+    import msgspec
+
+    return msgspec.structs.replace(
+        reports[0],
+        results=[result for report in reports for result in report.results],
+        arenas=[arena for report in reports for arena in report.arenas],
     )
 
 

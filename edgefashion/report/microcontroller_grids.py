@@ -4,6 +4,7 @@ from edgefashion.records.microcontroller import ArenaSize, Emulation, Microcontr
 from edgefashion.report import format as fmt
 from edgefashion.report.format import clean
 from edgefashion.report.grids import Grid, Row
+from edgefashion.report.names import variant_names
 from edgefashion.report.words import data_notes
 
 
@@ -17,6 +18,7 @@ def microcontroller_grids(report: MicrocontrollerReport) -> list[Grid]:
 
 def emulation_grid(report: MicrocontrollerReport) -> Grid:
     """One row a model: what it adds to firmware, what a call takes, and whether its answers are right."""
+    names = variant_names(result.artifact for result in report.results)
     levels = dict.fromkeys(result.flags[-1] for result in report.results)
     tools = [f"{clean(tool)}: {clean(version)}" for tool, version in report.tools.items()]
     return Grid(
@@ -31,10 +33,14 @@ def emulation_grid(report: MicrocontrollerReport) -> Grid:
             "bit-exact",
             "verdict",
         ),
-        rows=tuple(map(_row, report.results)),
+        rows=tuple(_row(result, names[result.artifact.sha256]) for result in report.results),
         words=frozenset({0, 7}),
         notes=(
-            *(f"{_name(result)} fails: {words}" for result in report.results if (words := _failure(result))),
+            *(
+                f"{names[result.artifact.sha256]} fails: {words}"
+                for result in report.results
+                if (words := _failure(result))
+            ),
             "instructions are counted, not timed: a board's caches, flash and pipeline are not emulated",
             "flash and RAM: what the model adds to firmware; stack: what one call takes, measured by painting it",
             "bit-exact: logits as in ONNX Runtime on the host; float32 sums in another order, and need not be",
@@ -47,18 +53,19 @@ def emulation_grid(report: MicrocontrollerReport) -> Grid:
 
 def arena_grid(arenas: list[ArenaSize]) -> Grid:
     """One row a model that TensorFlow Lite Micro interprets."""
+    names = variant_names(each.artifact for each in arenas)
     return Grid(
         title="Memory for tensors in TensorFlow Lite Micro",
         columns=("variant", "arena"),
-        rows=tuple(Row((clean(each.artifact.variant), fmt.size(each.arena_bytes))) for each in arenas),
+        rows=tuple(Row((names[each.artifact.sha256], fmt.size(each.arena_bytes))) for each in arenas),
         notes=("the interpreter's own code and the model's file come on top",),
     )
 
 
-def _row(result: Emulation) -> Row:
+def _row(result: Emulation, name: str) -> Row:
     counts = sorted(picture.instructions for picture in result.pictures)
     cells = (
-        _name(result),
+        name,
         fmt.size(result.flash_bytes),
         fmt.size(result.ram_bytes),
         fmt.size(result.stack_bytes),
@@ -79,7 +86,3 @@ def _failure(result: Emulation) -> str:
     if failed is None:
         return ""
     return f"{clean(failed.name)} is {failed.value:.6g}, must be {failed.relation} {failed.limit:.6g}"
-
-
-def _name(result: Emulation) -> str:
-    return clean(result.artifact.variant)

@@ -143,6 +143,21 @@ def test_sources() -> None:
     assert dict(SOURCES) == dict(export.load_converter("c").SOURCES)  # type: ignore[attr-defined]
 
 
+@needs_board
+def test_two_runs_are_one_document(wrong_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each run has a file of its own; what is printed is one report of both, with names that keep them apart."""
+    other = Path(shutil.copytree(wrong_run, tmp_path / "other"))
+    source = open_artifact(wrong_run / "fp32.onnx").manifest
+    manifest = manifest_in_c(msgspec.structs.replace(source, name="other"))
+    another = {name: content + b"\n" for name, content in files().items()}
+    save(from_files(other / manifest.variant / "model.c", another, manifest))
+    code, out, _ = leave(capsys, wrong_run, other, as_json=True)
+    assert (code, len(json.loads(out)["results"])) == (1, 2)
+    assert [len(MicrocontrollerReport.load(run / MICROCONTROLLER).results) for run in (wrong_run, other)] == [1, 1]
+    _, out, _ = leave(capsys, wrong_run, other)
+    assert f"other/{manifest.variant}" in out
+
+
 # The tables
 
 

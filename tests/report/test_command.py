@@ -73,6 +73,18 @@ def test_folder_of_results(stored: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert capsys.readouterr().out.startswith("cell,")
 
 
+def test_folder_of_results_by_name(
+    stored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Under exported its name is enough, also one that looks like a file's."""
+    monkeypatch.chdir(tmp_path)
+    place = tmp_path / "exported" / "edge-1.2" / "bench.json"
+    place.parent.mkdir(parents=True)
+    place.write_bytes(stored.read_bytes())
+    report("edge-1.2", file_format="csv")
+    assert capsys.readouterr().out.startswith("cell,")
+
+
 def test_nothing_stored(tmp_path: Path) -> None:
     """A run without a benchmark is told how to get one."""
     (tmp_path / "checkpoint.safetensors").write_bytes(b"")

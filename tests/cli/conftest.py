@@ -1,6 +1,7 @@
 """Running the command line: in this process where that is the same, in one of its own where it is not."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -32,7 +33,13 @@ def start(*arguments: object, cwd: Path, **environment: str) -> "subprocess.Pope
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=_heed_interrupts,  # noqa: PLW1509 - nothing here starts threads before
     )
+
+
+def _heed_interrupts() -> None:
+    # A shell lets what it runs in the background ignore Ctrl-C, and children inherit that.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.fixture

@@ -11,13 +11,22 @@ if TYPE_CHECKING:
 
 
 def run_conversions(
-    folder: Path, split: "Dataset", names: list[str], *, quantize: bool, given: "Limits", pictures: bool
+    folder: Path,
+    split: "Dataset",
+    names: list[str],
+    *,
+    quantize: bool,
+    source: str | None = None,
+    given: "Limits",
+    pictures: bool,
 ) -> "list[Parity]":
     """Write each format in float32, and with `quantize` in every smaller form that it has.
 
-    `given` limits are for the smaller forms. ONNX models that a format is made from are made where they are missing.
+    With `source` it is the form of that ONNX model of the run alone, made from it. Otherwise those that a format is
+    made from are made where they are missing. `given` limits are for the smaller forms.
 
     Raises:
+        BadInput: The run has no ONNX model called `source`.
         CheckFailed: One does not decide like PyTorch; it was not written, those before it were.
     """
     from edgefashion import runs
@@ -30,14 +39,17 @@ def run_conversions(
 
     checkpoint = open_artifact(folder / runs.CHECKPOINT)
     results: list[Parity] = []
+    origin = _origin(folder, source) if source else None
     with locked(folder):
         reference = _reference(folder, checkpoint, split)
         for name in names:
             converter = load_converter(name)
-            for precision in converter.PRECISIONS if quantize else converter.PRECISIONS[:1]:
-                results += _make_source(
-                    source_variant(converter, precision), checkpoint, split, reference, pictures=pictures
-                )
+            asked = converter.PRECISIONS if quantize else converter.PRECISIONS[:1]
+            for precision in [origin.manifest.precision] if origin else asked:
+                if origin is None:
+                    results += _make_source(
+                        source_variant(converter, precision), checkpoint, split, reference, pictures=pictures
+                    )
                 console.note(f"exporting {name}, {precision}")
                 usual = default_limits(precision, len(reference.labels))
                 limits = override(usual, given if precision != "float32" else Limits())
@@ -46,6 +58,7 @@ def run_conversions(
                     checkpoint,
                     split,
                     precision=precision,
+                    source=origin,
                     reference=reference,
                     limits=limits,
                     pictures=pictures,
@@ -53,6 +66,16 @@ def run_conversions(
                 )
                 results.append(parity)
     return results
+
+
+def _origin(folder: Path, variant: str) -> "Artifact":
+    from edgefashion.artifact import open_artifact
+    from edgefashion.errors import BadInput
+
+    path = folder / f"{variant}.onnx"
+    if not path.is_file():
+        raise BadInput(f"{path} is not there: --from takes an ONNX model of the run, as `export --scheme` makes them")
+    return open_artifact(path)
 
 
 def _reference(folder: Path, checkpoint: "Artifact", split: "Dataset") -> "ReferenceLogits":

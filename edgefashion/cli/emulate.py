@@ -7,16 +7,11 @@ import typer
 from edgefashion.cli.options import ArtifactsArgument, DataOption, JsonOption
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from edgefashion.artifact import Artifact
     from edgefashion.data import Dataset
-    from edgefashion.records import Precision
     from edgefashion.records.microcontroller import ArenaSize, MicrocontrollerReport
-
-# As the converter's: which is not imported, because it needs torch.
-SOURCES: "Mapping[Precision, str]" = {"float32": "fp32", "int8": "int8-qoperator"}
 
 _FORMAT = "c"
 _LEVELS = ("1", "2", "3", "s")
@@ -124,20 +119,24 @@ def source_of(model: "Artifact") -> "Artifact":
     """The ONNX model that a model in C was made from.
 
     Raises:
-        BadInput: It is not there, or is another one.
+        BadInput: It is not in the run any more.
     """
     from edgefashion import runs
-    from edgefashion.artifact import open_artifact
     from edgefashion.errors import BadInput
 
-    path = runs.run_of(model) / f"{SOURCES[model.manifest.precision]}.onnx"
-    if not path.is_file():
-        raise BadInput(f"{path} is not there: {model.path} was made from it, and is compared with it")
-    source = open_artifact(path)
-    of_source = (source.manifest.checkpoint_sha256, source.manifest.quantization)
-    if of_source != (model.manifest.checkpoint_sha256, model.manifest.quantization):
-        raise BadInput(f"{path} is not what {model.path} was made from: make that again with `edgefashion export`")
-    return source
+    run, manifest = runs.run_of(model), model.manifest
+    for source in runs.onnx_in(run):
+        found = source.manifest
+        if (found.checkpoint_sha256, found.precision, found.quantization) == (
+            manifest.checkpoint_sha256,
+            manifest.precision,
+            manifest.quantization,
+        ):
+            return source
+    raise BadInput(
+        f"{run} does not hold the ONNX model that {model.path} was made from, and is compared with: make both again "
+        "with `edgefashion export`"
+    )
 
 
 def _by_run(models: "list[Artifact]") -> "dict[Path, list[Artifact]]":

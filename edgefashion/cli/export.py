@@ -48,6 +48,15 @@ def export(
             "the smaller forms of the format too. Default: onnx.",
         ),
     ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="VARIANT",
+            help="For c and web: make this form alone, from the run's ONNX model of this variant, as "
+            "int8-qat-operators. Default: fp32, and of int8 int8-qoperator for c and int8-static for web.",
+        ),
+    ] = None,
     opset: Annotated[int | None, typer.Option(help="ONNX operator set, 18 to 25. Default: 20.")] = None,
     no_pictures: Annotated[
         bool,
@@ -85,6 +94,10 @@ def export(
         require("train", purpose="exporting")
     elif scheme or max_drop or opset:
         raise UsageError("--scheme, --max-drop and --opset are for ONNX models: add --format onnx, or leave them out")
+    if source and (quantize or not others):
+        raise UsageError(
+            "--from names the ONNX model that c or web is made from: give --format, and leave --quantize out"
+        )
     from edgefashion import environment, runs
     from edgefashion.cli import console
     from edgefashion.cli.conversions import run_conversions
@@ -114,7 +127,13 @@ def export(
         ).results
     if others:
         results += run_conversions(
-            folder, split, others, quantize=quantize or bool(scheme), given=given, pictures=not no_pictures
+            folder,
+            split,
+            others,
+            quantize=quantize or bool(scheme),
+            source=source,
+            given=given,
+            pictures=not no_pictures,
         )
     result = VerifyReport(data=split.identity, results=results, environment=environment.describe())
     if as_json:

@@ -134,6 +134,7 @@ def convert(
     data: Dataset,
     *,
     precision: Precision = "float32",
+    source: Artifact | None = None,
     reference: Artifact | ReferenceLogits | None = None,
     limits: Limits | None = None,
     pictures: bool = True,
@@ -146,6 +147,7 @@ def convert(
         checkpoint: The run's; a format that starts from ONNX takes the model of that variant beside it.
         data: Its training pictures calibrate, its test pictures prove.
         precision: What numbers the model computes in.
+        source: The ONNX model to start from, for a format that does; by default that of the variant in `SOURCES`.
         reference: What it must decide like; by default what it was made from.
         limits: Instead of the default limits of the precision.
         pictures: Whether the golden pictures travel in the manifest.
@@ -155,7 +157,7 @@ def convert(
         The artifact, and the parity that it was kept for.
 
     Raises:
-        UsageError: There is no such format, or it has no such precision.
+        UsageError: There is no such format, or it has no such precision, or does not start from ONNX.
         BadInput: The ONNX model that it starts from is not there.
         NotAvailable: A package is missing.
         CheckFailed: The result does not decide like the reference; nothing was written.
@@ -165,7 +167,10 @@ def convert(
         raise UsageError(f"{name} is written in {' and '.join(converter.PRECISIONS)}: not in {precision}")
     folder = checkpoint.path.parent
     variant = source_variant(converter, precision)
-    source = checkpoint if variant is None else _onnx_of(folder, variant)
+    if source is not None and variant is None:
+        raise UsageError(f"{name} is made from the checkpoint, and not from {source.path.name}")
+    if source is None:
+        source = checkpoint if variant is None else _onnx_of(folder, variant)
     path = place_of(name, precision, folder)
     if converter.EXTRA:
         require(converter.EXTRA, purpose=f"exporting to {name}")

@@ -14,7 +14,8 @@ from typing import Any, ClassVar
 from edgefashion.data import Dataset, silent
 from edgefashion.environment import usable_cpus
 from edgefashion.errors import UsageError
-from edgefashion.quantize import calibration_images, static
+from edgefashion.quantize import calibration_images, qoperator, static
+from edgefashion.quantize.pooling import means_as_pooling
 from edgefashion.quantize.settings import setting
 
 
@@ -29,6 +30,7 @@ class Config(static.Config):
         label_weight: Share of the loss that the labels have, from 0 to 1; the float32 model's answers have the rest.
         seed: Decides the order of the pictures.
         threads: torch's threads: sums depend on how they are divided.
+        operators: Whether the graph names integer operators, as that of `qoperator` does, which C is written from.
 
     Raises:
         UsageError: The settings contradict each other, or lie outside of what makes sense.
@@ -42,9 +44,12 @@ class Config(static.Config):
     label_weight: float = setting(0.0, word="labels-{}")
     seed: int = setting(0, word="training-seed-{}")
     threads: int = setting(1, word="{}-threads")
+    operators: bool = setting(False, word="operators")
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.operators:
+            qoperator.check(self)
         if min(self.epochs, self.batch_size, self.threads) < 1 or self.seed < 0:
             raise UsageError("training needs at least one epoch, picture and thread, and a seed that is not negative")
         cores = len(usable_cpus())
@@ -65,7 +70,8 @@ def fine_tune(model: Any, config: Config, data: Dataset, note: Callable[[str], N
         note: Is told what each epoch came to.
 
     Returns:
-        The static scheme's graph with other weights. Same model, settings and data, same bytes.
+        The graph of the static scheme, or of `qoperator`, with other weights. Same model, settings and data, same
+        bytes.
     """
     from edgefashion.models.fake_quantized import FakeQuantized
     from edgefashion.models.from_onnx import OnnxModule
@@ -73,7 +79,7 @@ def fine_tune(model: Any, config: Config, data: Dataset, note: Callable[[str], N
     from edgefashion.train.loop import deterministic
 
     pixels = calibration_images(data, config.calibration_images, config.calibration_seed).pixels
-    quantized = static.apply(model, config, pixels)
+    quantized = static.apply(means_as_pooling(model) if config.operators else model, config, pixels)
     student = FakeQuantized(quantized)
     with deterministic(config.threads):
         distill(
@@ -87,7 +93,9 @@ def fine_tune(model: Any, config: Config, data: Dataset, note: Callable[[str], N
             seed=config.seed,
             note=note,
         )
-    return _with_levels(quantized, student.levels())
+    # Both forms round by the same ranges and name what they round alike.
+    final = qoperator.apply(model, config, pixels) if config.operators else quantized
+    return _with_levels(final, student.levels())
 
 
 def _with_levels(model: Any, levels: dict[str, Any]) -> Any:

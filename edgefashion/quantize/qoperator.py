@@ -31,10 +31,19 @@ class Config(static.Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.weights == "uint8" and self.per_channel:
-            raise UsageError("uint8 weights have one scale in QOperator form: add per_channel=false")
+        check(self)
 
 
-def apply(model: Any, config: Config, pixels: NDArray[np.uint8]) -> Any:
+def check(config: static.Config) -> None:
+    """Return silently if QOperator form has operators for these settings.
+
+    Raises:
+        UsageError: uint8 weights with a scale for each channel: QLinearConv has int8 weights then.
+    """
+    if config.weights == "uint8" and config.per_channel:
+        raise UsageError("uint8 weights have one scale in QOperator form: add per_channel=false")
+
+
+def apply(model: Any, config: static.Config, pixels: NDArray[np.uint8]) -> Any:
     """Quantize an onnx.ModelProto, calibrated on `pixels` uint8[N, H, W]."""
     return static.quantized(means_as_pooling(model), config, pixels, operators=True)

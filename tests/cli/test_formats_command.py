@@ -87,6 +87,42 @@ def test_what_it_is_made_from_is_made_first(run, own_run: Path) -> None:
     assert variants(own_run) == ["fp32", "int8-static", "toy-fp32", "toy-int8"]
 
 
+@pytest.mark.usefixtures("toy")
+def test_another_source(run, own_run: Path) -> None:
+    """With --from the form of that model alone is made, and from it."""
+    before = variants(own_run)
+    outcome = run("export", own_run, "--format", "toy", "--from", "int8-dynamic", "--min-agreement", "0.9")
+    assert outcome.code == 0, outcome.err
+    assert variants(own_run) == [*before, "toy-int8"]
+    made, source = open_artifact(own_run / "toy-int8.toy"), open_artifact(own_run / "int8-dynamic.onnx")
+    assert made.content == source.content
+    assert made.manifest.quantization == source.manifest.quantization
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        (("--format", "toy", "--from", "int8-other"), 4, "int8-other.onnx is not there"),
+        (("--format", "toy", "--from", "fp32", "--quantize"), 2, "leave --quantize out"),
+        (("--from", "fp32"), 2, "give --format"),
+        (("--format", "toy", "--from", "fp16"), 2, "not in float16"),
+    ],
+)
+@pytest.mark.usefixtures("toy")
+def test_a_source_that_cannot_be(run, own_run: Path, options, code: int, said: str) -> None:
+    """It is refused, and nothing is written."""
+    outcome = run("export", own_run, *options)
+    assert (outcome.code, said in outcome.err) == (code, True), outcome.err
+    assert list(own_run.glob("toy*")) == []
+
+
+def test_a_format_that_has_no_source(run, own_run: Path, toy: ToyFormat, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is made from the checkpoint has no other source."""
+    monkeypatch.setattr(toy, "SOURCES", {}, raising=False)
+    outcome = run("export", own_run, "--format", "toy", "--from", "fp32")
+    assert (outcome.code, "made from the checkpoint" in outcome.err) == (2, True)
+
+
 def test_one_that_decides_otherwise_is_not_kept(run, own_run: Path, toy: ToyFormat) -> None:
     """Exit code 1, and neither the model nor its manifest is there."""
     toy.spoil = True

@@ -24,12 +24,14 @@ from onnx import TensorProto, helper, numpy_helper  # noqa: E402 - after the ski
 
 from edgefashion import data, environment, export, quantize  # noqa: E402
 from edgefashion.artifact import Artifact, open_artifact  # noqa: E402
+from edgefashion.cli.emulate import source_of  # noqa: E402
 from edgefashion.data import Dataset  # noqa: E402
 from edgefashion.errors import BadInput, CheckFailed, NotAvailable, UsageError  # noqa: E402
 from edgefashion.export import c as converter  # noqa: E402
 from edgefashion.export.c_files.beside import c_float, c_string  # noqa: E402
 from edgefashion.export.c_files.code import Tensor, assign_places, generate, share_memory  # noqa: E402
 from edgefashion.export.c_files.graph import for_one_picture  # noqa: E402
+from edgefashion.quantize import qat  # noqa: E402
 from edgefashion.runtimes import c as runtime  # noqa: E402
 from edgefashion.runtimes import default_spec, open_session, run_all  # noqa: E402
 from edgefashion.verify import Limits, find_reference  # noqa: E402
@@ -70,12 +72,6 @@ def beside_fp32(checkpoint: Artifact, folder: Path) -> Artifact:
     """A checkpoint in another folder with the float32 model beside it."""
     shutil.copy(checkpoint.path.with_name("fp32.onnx"), folder)
     return moved(checkpoint, folder)
-
-
-def source_of(model: Artifact) -> Artifact:
-    """The ONNX model that a model in C was made from."""
-    variant = converter.SOURCES[model.manifest.precision]
-    return open_artifact(model.path.parent.parent / f"{variant}.onnx")
 
 
 def logits_of(artifact: Artifact, pixels: np.ndarray) -> np.ndarray:
@@ -300,6 +296,20 @@ def test_damage_is_refused(name: str, own_folder: Path) -> None:
 
 @needs_generator
 @needs_compiler
+def test_another_source(run_in_c: Path, sample: Dataset, tmp_path: Path) -> None:
+    """What was trained with rounding in the loop, in QOperator form, becomes C with its very bits too."""
+    fp32 = moved(open_artifact(run_in_c / "fp32.onnx"), tmp_path)
+    config = qat.Config(operators=True, calibration_images=50)
+    trained, _ = quantize.apply(fp32, "qat", sample, config=config, limits=LOOSE)
+    checkpoint = moved(open_artifact(run_in_c / "checkpoint.safetensors"), tmp_path)
+    made, _ = export.convert("c", checkpoint, sample, precision="int8", source=trained, limits=LOOSE)
+    assert (made.manifest.variant, made.manifest.quantization) == ("c-int8", trained.manifest.quantization)
+    (tmp_path / "fp32.onnx").write_bytes(fp32.content)
+    assert source_of(made).content == trained.content
+
+
+@needs_generator
+@needs_compiler
 def test_one_other_bit_is_found(
     run_in_c: Path, small: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -330,7 +340,7 @@ def test_models_that_it_does_not_take(fp32: Artifact, tiny_run: Path, small: Dat
     static = open_artifact(tiny_run / "int8-static.onnx")
     with pytest.raises(UsageError, match=r"fp32\.onnx is onnx in float32: expected ONNX in int8"):
         converter.convert(fp32, small, precision="int8", path=path, note=data.silent)
-    with pytest.raises(UsageError, match=r"has float32 operators .* from the scheme 'qoperator'"):
+    with pytest.raises(UsageError, match=r"has float32 operators .* qoperator and qat:operators=true make"):
         converter.convert(static, small, precision="int8", path=path, note=data.silent)
 
 

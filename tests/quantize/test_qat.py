@@ -119,6 +119,21 @@ def divergence(model: Any, reference: Any, images: Images) -> float:
     return float((expected.exp() * (expected - found)).sum(1).mean())
 
 
+def test_integer_operators_get_the_trained_weights(tuned: tuple[Any, Any, list[str]], small: Dataset) -> None:
+    """In QOperator form every layer is an integer operator with the very levels that were trained in QDQ form."""
+    model, in_qdq, _ = tuned
+    found = qat.fine_tune(model, dataclasses.replace(QUICK, operators=True), small)
+    assert {node.op_type for node in found.graph.node} >= {"QLinearConv", "QGemm"}
+    assert not {node.op_type for node in found.graph.node} & {"Conv", "Gemm", "MatMul"}
+    trained, levels = initializers(in_qdq), initializers(found)
+    rounded = [name for name in levels if name.endswith("_quantized")]
+    assert len(rounded) == 2 * sum(node.op_type in {"QLinearConv", "QGemm"} for node in found.graph.node)
+    for name in rounded:
+        np.testing.assert_array_equal(trained[name], levels[name])
+    decisions = [logits_of(each, small.test).argmax(1) for each in (in_qdq, found)]
+    assert np.mean(decisions[0] == decisions[1]) > 0.97
+
+
 @pytest.mark.parametrize("damage", [{"per_channel": False}, {"calibration_images": 2}], ids=str)
 def test_bad_quantization_is_repaired(damage: dict[str, Any], fp32: Artifact, sample: Dataset) -> None:
     """Coarse weights, or ranges that clip, change the answers; training takes most of the change back."""
@@ -191,6 +206,7 @@ def test_training_that_harms_is_not_kept(fp32: Artifact, small: Dataset) -> None
         {"label_weight": 1.1},
         {"label_weight": -0.1},
         {"calibration_images": 0},
+        {"operators": True, "weights": "uint8"},
     ],
     ids=str,
 )
@@ -204,6 +220,7 @@ def test_variant_is_named_after_the_settings() -> None:
     """The default is int8-qat; what differs is in the name, as with every scheme."""
     assert qat.Config().variant == "int8-qat"
     assert qat.Config(epochs=5, per_channel=False).variant == "int8-qat-per-tensor-5-epochs"
+    assert qat.Config(operators=True).variant == "int8-qat-operators"
 
 
 # What it is for

@@ -6,7 +6,7 @@ Integer-Arithmetic-Only Inference"; per-channel weights: Krishnamoorthi 2018, ar
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from edgefashion.quantize.prepare import prepared
 from edgefashion.quantize.ranges import Method, find_ranges
 from edgefashion.quantize.settings import setting, variant_of
 from edgefashion.records import Precision
+from edgefashion.registry import unknown
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ class Config:
     def __post_init__(self) -> None:
         if (self.activations, self.weights) == ("int8", "uint8"):
             raise UsageError("int8 activations go with int8 weights: no runtime multiplies them with uint8 weights")
+        if self.method not in get_args(Method):
+            raise UsageError(unknown("method", self.method, get_args(Method)))
         if not 90 <= self.percentile <= 100:  # noqa: PLR2004 - per cent; NaN fails too
             raise UsageError(f"percentile is {self.percentile}: expected 90 to 100")
         if self.method != "percentile" and self.percentile != Config.percentile:

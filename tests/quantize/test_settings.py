@@ -93,6 +93,12 @@ def test_the_message_names_what_would_do(text: str, message: str) -> None:
     assert str(refused.value).startswith(message)
 
 
+def test_an_unknown_method_is_refused_in_python_too() -> None:
+    """It does not pass for one that exists."""
+    with pytest.raises(UsageError, match=r"unknown method 'entropy'.*known are minmax, percentile, mse"):
+        static.Config(method="entropy")  # type: ignore[arg-type]
+
+
 def test_settings_are_read_by_their_types() -> None:
     """Words, numbers, truth values and lists become what the scheme's fields are."""
     text = "mixed:method=percentile,percentile=99.5,per_channel=false,calibration_images=20,float_layers=a.0+b"

@@ -76,17 +76,24 @@ def chosen_subjects(
 ) -> "list[Subject]":
     """What is measured: the models that a runtime here opens, and the checkpoint beside each where torch is installed.
 
+    Of several models those that none of the `runtimes` asked for opens are left out, with a note.
+
     Raises:
+        UsageError: None of the runtimes asked for opens any of the models.
         NotAvailable: No runtime that is here opens any of the models.
     """
     from edgefashion.artifact import Artifact
     from edgefashion.cli import console
     from edgefashion.environment import installed
-    from edgefashion.errors import NotAvailable
+    from edgefashion.errors import NotAvailable, UsageError
     from edgefashion.runtimes import load_runtime
 
+    for_torch = [name for name in runtimes or [] if load_runtime(name).PACKAGE == "torch"]
+    fitting = _those_that_fit(models, runtimes)
+    if models and not fitting and not for_torch:
+        raise UsageError(f"{' and '.join(runtimes or [])} opens none of these models: give another --runtime")
     opened: list[Subject] = []
-    for model in models:
+    for model in fitting:
         reason = _why_none_opens(model, providers, pythons or {})
         if not reason:
             opened.append(model)
@@ -94,10 +101,9 @@ def chosen_subjects(
             raise NotAvailable(reason)
         else:
             console.note(f"left out: {reason}")
-    if models and not opened:
+    if fitting and not opened:
         raise NotAvailable("no runtime that is installed here opens any of these models: see `edgefashion doctor`")
-    artifacts = [model for model in opened if isinstance(model, Artifact)]
-    for_torch = [name for name in runtimes or [] if load_runtime(name).PACKAGE == "torch"]
+    artifacts = [model for model in models if isinstance(model, Artifact)]
     if not artifacts or (runtimes is not None and not for_torch):
         return opened
     elsewhere = any(load_runtime(name).PACKAGE == "torch" for name in pythons or {})
@@ -105,6 +111,20 @@ def chosen_subjects(
         console.note("PyTorch is left out: it is not installed (pip install 'edgefashion[train]')")
         return opened
     return [*opened, *_checkpoints_beside(artifacts)]
+
+
+def _those_that_fit(models: "list[Subject]", runtimes: list[str] | None) -> "list[Subject]":
+    """The models whose format one of the runtimes opens."""
+    from edgefashion.cli import console
+    from edgefashion.runtimes import runtimes_for
+
+    if runtimes is None:
+        return models
+    fitting = [model for model in models if set(runtimes_for(model)) & set(runtimes)]
+    for model in models:
+        if model not in fitting:
+            console.note(f"left out: none of the runtimes asked for opens {model.path}")
+    return fitting
 
 
 def _why_none_opens(model: "Subject", providers: list[str], pythons: dict[str, str]) -> str:

@@ -33,6 +33,7 @@ REMEDY = "pip install 'edgefashion[openvino]'"
 _TELEMETRY = "openvino_telemetry"
 _PRECISION = "INFERENCE_PRECISION_HINT"
 _THREADS = "INFERENCE_NUM_THREADS"
+_SUMMARY, _POINT = "Summary:", "-- "
 # What these say is said by the session's threads, and by the cores that the process may use.
 _DECIDED = (_THREADS, "NUM_STREAMS", "ENABLE_CPU_PINNING")
 # Entries of an execution graph that compute nothing.
@@ -241,4 +242,8 @@ def _tensor(port: Any) -> TensorSpec:
 def _words_of(error: RuntimeError) -> str:
     """What OpenVINO says, in one line and without the places in its sources."""
     lines = [line for line in str(error).splitlines() if line.strip() and not line.startswith("Exception from")]
+    if _SUMMARY in lines:
+        # A log of several pages ends in what it comes to, and in advice for those who write operators.
+        points = [line for line in lines[lines.index(_SUMMARY) + 1 :] if line.startswith(_POINT)]
+        return "; ".join(point.removeprefix(_POINT) for point in points)
     return lines[-1] if lines else type(error).__name__

@@ -3,12 +3,14 @@
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
+from edgefashion import runs
 from edgefashion.artifact import from_files, open_artifact, save
-from edgefashion.cli.subjects import chosen_runtimes, parse_pythons
+from edgefashion.cli.subjects import chosen_runtimes, chosen_subjects, parse_pythons
 from edgefashion.errors import NotAvailable, UsageError
 from edgefashion.files import UNSEALED
 from edgefashion.runtimes import RUNTIMES, is_installed, load_runtime, why_unusable
@@ -76,11 +78,12 @@ def test_a_misspelt_runtime_gets_the_nearest(run) -> None:
 class TestAModelThatNothingHereOpens:
     """A run may hold models for runtimes that this machine lacks."""
 
-    def test_is_left_out_of_a_measurement(self, run, run_with_two_formats: Path) -> None:
+    def test_is_left_out_of_a_measurement(self, run_with_two_formats: Path, capsys: pytest.CaptureFixture[str]) -> None:
         """With a note that says what it needs; the others are measured."""
-        outcome = run("bench", run_with_two_formats, "--runtime", "onnxruntime", "--budget", "0.1")
-        assert outcome.code == 0
-        assert "executorch-fp32.pte needs executorch" in outcome.err
+        models: list[Any] = runs.artifacts_in(run_with_two_formats)
+        chosen = chosen_subjects(models, None, providers=["cpu"])
+        assert {model.format for model in chosen} <= {"onnx", "safetensors"}
+        assert "executorch-fp32.pte needs executorch" in capsys.readouterr().err
 
     def test_alone_it_is_an_error(self, run, run_with_two_formats: Path) -> None:
         """Exit code 5, with the extra to install."""
@@ -92,6 +95,29 @@ class TestAModelThatNothingHereOpens:
         outcome = run("verify", run_with_two_formats, "--reference", "golden")
         assert (outcome.code, "left out: " in outcome.err) == (0, True)
         assert run("verify", run_with_two_formats / "executorch-fp32.pte").code == 5
+
+
+class TestRuntimesAskedFor:
+    """A run may hold models that none of them opens."""
+
+    def test_only_what_they_open_is_measured(self, run, run_with_two_formats: Path) -> None:
+        """What they do not open is left out, with a note."""
+        outcome = run("bench", run_with_two_formats, "--runtime", "onnxruntime", "--budget", "0.1")
+        assert outcome.code == 0
+        assert "none of the runtimes asked for opens" in outcome.err.replace("\n", " ")
+
+    def test_pytorch_alone_measures_the_checkpoint(self) -> None:
+        """Though it opens none of the exported models."""
+        pytest.importorskip("torch")
+        models: list[Any] = [open_artifact(COMMITTED / "fp32.onnx")]
+        (checkpoint,) = chosen_subjects(models, ["pytorch"], providers=["cpu"])
+        assert checkpoint.path == COMMITTED / "checkpoint.safetensors"
+
+    def test_one_that_opens_none_is_a_usage_error(self) -> None:
+        """Nothing would be measured."""
+        models: list[Any] = [open_artifact(COMMITTED / "fp32.onnx")]
+        with pytest.raises(UsageError, match="litert opens none of these models"):
+            chosen_subjects(models, ["litert"], providers=["cpu"], pythons={"litert": sys.executable})
 
 
 class TestVerifyInARuntime:

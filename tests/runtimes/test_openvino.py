@@ -1,5 +1,6 @@
 """OpenVINO as a runtime: the same files, the same answers, its own threads and options, and nothing sent home."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -318,3 +319,12 @@ def test_models_that_are_refused() -> None:
     assert "\n" not in str(info.value)
     with pytest.raises(BadInput, match=r"foreign\.onnx has 2 inputs: expected one"):
         open_session(foreign([1, 2], inputs=2), spec())
+
+
+@needs_openvino
+def test_unknown_operators_are_named() -> None:
+    """Of a long log of what could not be converted the reason is told, not the advice at its end."""
+    model = foreign([1, 2])
+    content = model.content.replace(b"Mul", b"Mux")
+    with pytest.raises(BadInput, match=r"refuses foreign\.onnx: No conversion rule found for operations: Mux\S*$"):
+        open_session(dataclasses.replace(model, content=content), spec())

@@ -48,6 +48,8 @@ def look_at(runtime: str, *, python: str = "") -> Found:
 
 def main() -> None:
     """Answer the question on stdin."""
+    import psutil  # noqa: F401 - a worker imports it once it measures: an interpreter without it is refused before
+
     child.answer(lambda content: msgspec.json.encode(_found(msgspec.json.decode(content, type=Question).runtime)))
 
 

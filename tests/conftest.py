@@ -14,6 +14,7 @@ import edgefashion
 from edgefashion import data
 from edgefashion.artifact import MANIFEST_KEY, Artifact, open_artifact, stamp_checkpoint
 from edgefashion.data import Dataset
+from edgefashion.errors import NotAvailable
 from edgefashion.files import seal
 from edgefashion.recipes import RECIPES
 from edgefashion.records import (
@@ -69,6 +70,15 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def sample() -> Dataset:
     """The bundled sample."""
     return data.load_sample()
+
+
+@pytest.fixture(scope="session")
+def full() -> Dataset:
+    """Fashion-MNIST itself, for slow tests; it is fetched once, and where it cannot be the test is skipped."""
+    try:
+        return data.load()
+    except NotAvailable as reason:
+        pytest.skip(str(reason))
 
 
 @pytest.fixture(scope="session")

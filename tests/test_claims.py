@@ -4,20 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from edgefashion import data
 from edgefashion.data import Dataset
-from edgefashion.errors import NotAvailable
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def full() -> Dataset:
-    """Fashion-MNIST itself."""
-    try:
-        return data.load()
-    except NotAvailable as reason:
-        pytest.skip(str(reason))
 
 
 def test_the_seed_reaches_the_published_figures(full: Dataset, tmp_path: Path) -> None:

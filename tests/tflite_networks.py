@@ -1,11 +1,33 @@
 """A small .tflite network written by hand: flatten, to float32, one fully connected layer."""
 
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgefashion.artifact import Artifact, from_files
+from edgefashion.records import Manifest, TensorSpec
+
 HEIGHT, WIDTH, CLASSES = 3, 5, 10
+
+
+def drawn_weights() -> NDArray[np.float32]:
+    """Of the fully connected layer, float32[classes, pixels]."""
+    return np.random.default_rng(1).standard_normal((CLASSES, HEIGHT * WIDTH)).astype(np.float32)
+
+
+def drawn_images() -> NDArray[np.uint8]:
+    """Five pictures that are wider than high."""
+    return np.random.default_rng(2).integers(256, size=(5, HEIGHT, WIDTH), dtype=np.uint8)
+
+
+def artifact(manifest: Manifest, content: bytes) -> Artifact:
+    """`content` as a .tflite artifact."""
+    taken = TensorSpec(name="images", dtype="uint8", shape=["batch", HEIGHT, WIDTH])
+    own = msgspec.structs.replace(manifest, format="tflite", input=taken)
+    return from_files(Path("net.tflite"), {"net.tflite": content}, own)
 
 
 def network(weights: NDArray[np.float32], *, finished: bool = True) -> bytes:

@@ -26,6 +26,7 @@ Once its clock has been read, such a session may put bound calls off until the c
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from types import TracebackType
 from typing import Any, Protocol, Self, cast
 
@@ -113,6 +114,28 @@ class Availability:
     def usable(self) -> tuple[str, ...]:
         """Own names of the providers that work here."""
         return tuple(name for name, reason in self.providers.items() if not reason)
+
+
+def on_the_cpu_alone(
+    runtime: str, *, package: str, remedy: str, module: str, provider: str | None = None
+) -> Availability:
+    """What a runtime that has no provider but the CPU can do here: everything, if its package is installed.
+
+    Its module is imported. Whoever asks is about to open a session, and the import is no part of that one's time.
+
+    Args:
+        runtime: Its name in the registry.
+        package: The distribution that brings it.
+        remedy: What would install that.
+        module: What a session imports.
+        provider: The one that is asked about.
+    """
+    asked = ["cpu"] if provider in {None, "cpu"} else []
+    version = installed(package)
+    if version is None:
+        return Availability(runtime, None, dict.fromkeys(asked, f"{package} is not installed"), remedy)
+    import_module(module)
+    return Availability(runtime, version, dict.fromkeys(asked, ""))
 
 
 class Runtime(Protocol):

@@ -23,7 +23,7 @@ from edgefashion.environment import installed
 from edgefashion.environment.reading import field, read
 from edgefashion.errors import BadInput, NotAvailable, UsageError
 from edgefashion.records import Placement, SessionSpec
-from edgefashion.runtimes import Availability, Logits, require_provider
+from edgefashion.runtimes import Availability, Logits, on_the_cpu_alone, require_provider
 from edgefashion.runtimes.pytorch import REMEDY
 
 PACKAGE = "torch"
@@ -38,13 +38,7 @@ _MACHINE = "AOTI_MACHINE"
 
 def available(provider: str | None = None) -> Availability:
     """Whether torch is here. Which packages this processor can run is known when one is opened."""
-    asked = [name for name in PROVIDERS.values() if provider in (None, name)]
-    version = installed(PACKAGE)
-    if version is None:
-        return Availability("aotinductor", None, dict.fromkeys(asked, "torch is not installed"), REMEDY)
-    import torch  # noqa: F401 - whoever measures a cold start asks first, so that this is timed as importing
-
-    return Availability("aotinductor", version, dict.fromkeys(asked, ""))
+    return on_the_cpu_alone("aotinductor", package=PACKAGE, remedy=REMEDY, module="torch", provider=provider)
 
 
 def open_session(model: Artifact, spec: SessionSpec) -> "PackageSession":

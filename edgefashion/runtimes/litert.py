@@ -14,11 +14,10 @@ from typing import Any, Self
 from numpy.typing import NDArray
 
 from edgefashion.artifact import Artifact
-from edgefashion.environment import installed
 from edgefashion.errors import BadInput, UsageError
 from edgefashion.records import Placement, SessionSpec, TensorSpec
 from edgefashion.registry import unknown
-from edgefashion.runtimes import Availability, Logits, require_provider
+from edgefashion.runtimes import Availability, Logits, on_the_cpu_alone, require_provider
 from edgefashion.runtimes.native_stderr import native_stderr
 
 PACKAGE = "ai-edge-litert"
@@ -39,14 +38,9 @@ _DELEGATE = "DELEGATE"
 
 def available(provider: str | None = None) -> Availability:
     """Whether LiteRT is installed; it computes on the CPU."""
-    asked = [name for name in PROVIDERS.values() if provider in (None, name)]
-    version = installed(PACKAGE)
-    if version is None:
-        return Availability("litert", None, dict.fromkeys(asked, "ai-edge-litert is not installed"), REMEDY)
-    # Whoever asks is about to open a session: the import is no part of the session's time.
-    import ai_edge_litert.interpreter  # noqa: F401
-
-    return Availability("litert", version, dict.fromkeys(asked, ""))
+    return on_the_cpu_alone(
+        "litert", package=PACKAGE, remedy=REMEDY, module="ai_edge_litert.interpreter", provider=provider
+    )
 
 
 def open_session(model: Artifact, spec: SessionSpec) -> "LiteRtSession":

@@ -14,11 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefashion.artifact import Artifact
-from edgefashion.environment import installed
 from edgefashion.errors import BadInput, UsageError
 from edgefashion.records import Placement, SessionSpec
 from edgefashion.registry import unknown
-from edgefashion.runtimes import Availability, Logits, require_provider
+from edgefashion.runtimes import Availability, Logits, on_the_cpu_alone, require_provider
 
 PACKAGE = "ncnn"
 FORMATS = ("ncnn",)
@@ -38,13 +37,7 @@ _HALF_ARITHMETIC = "use_fp16_arithmetic"
 
 def available(provider: str | None = None) -> Availability:
     """Whether ncnn is installed; it runs on every processor."""
-    asked = [name for name in PROVIDERS.values() if provider in (None, name)]
-    version = installed(PACKAGE)
-    if version is None:
-        return Availability("ncnn", None, dict.fromkeys(asked, "ncnn is not installed"), REMEDY)
-    import ncnn  # noqa: F401 - who measures asks this first, so that importing is not part of opening a session
-
-    return Availability("ncnn", version, dict.fromkeys(asked, ""))
+    return on_the_cpu_alone("ncnn", package=PACKAGE, remedy=REMEDY, module="ncnn", provider=provider)
 
 
 def open_session(model: Artifact, spec: SessionSpec) -> "NcnnSession":

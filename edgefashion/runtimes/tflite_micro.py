@@ -15,11 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefashion.artifact import Artifact
-from edgefashion.environment import installed
 from edgefashion.errors import BadInput, UsageError
 from edgefashion.records import Placement, SessionSpec
 from edgefashion.registry import unknown
-from edgefashion.runtimes import Availability, Logits, require_provider
+from edgefashion.runtimes import Availability, Logits, on_the_cpu_alone, require_provider
 from edgefashion.runtimes.native_stderr import native_stderr
 
 PACKAGE = "tflite_micro"
@@ -39,14 +38,7 @@ _TOTAL = re.compile(r"Arena allocation total (\d+) bytes")
 
 def available(provider: str | None = None) -> Availability:
     """Whether TFLite Micro is installed; it computes on the CPU."""
-    asked = [name for name in PROVIDERS.values() if provider in (None, name)]
-    version = installed(PACKAGE)
-    if version is None:
-        return Availability("tflite-micro", None, dict.fromkeys(asked, "tflite-micro is not installed"), REMEDY)
-    # Whoever asks is about to open a session: the import is no part of the session's time.
-    from tflite_micro import runtime  # noqa: F401
-
-    return Availability("tflite-micro", version, dict.fromkeys(asked, ""))
+    return on_the_cpu_alone("tflite-micro", package=PACKAGE, remedy=REMEDY, module="tflite_micro", provider=provider)
 
 
 def open_session(model: Artifact, spec: SessionSpec) -> "TfliteMicroSession":

@@ -112,20 +112,16 @@ def test_floats_decide_like_pytorch(run_in_c: Path, sample: Dataset) -> None:
 @needs_compiler
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["seed-reference", "tiny", "edge"])
-def test_released_models_on_the_whole_test_set(name: str, tmp_path: Path) -> None:
+def test_released_models_on_the_whole_test_set(name: str, full: Dataset, tmp_path: Path) -> None:
     """A released model in C gives ONNX Runtime's int8 bits, and PyTorch's decisions, on all 10,000 pictures."""
-    try:
-        whole = data.load_present()
-    except NotAvailable as error:
-        pytest.skip(str(error))
     released = Path(__file__).parents[2] / "exported" / name
     run = Path(shutil.copytree(released, tmp_path / name))
     checkpoint, fp32 = open_artifact(run / "checkpoint.safetensors"), open_artifact(run / "fp32.onnx")
-    quantize.apply(fp32, "qoperator", whole)
-    _, parity = export.convert("c", checkpoint, whole, precision="int8")
+    quantize.apply(fp32, "qoperator", full)
+    _, parity = export.convert("c", checkpoint, full, precision="int8")
     assert (parity.images, parity.max_abs) == (10_000, 0.0)
-    reference = find_reference(fp32, whole, "pytorch")
-    _, parity = export.convert("c", checkpoint, whole, reference=reference)
+    reference = find_reference(fp32, full, "pytorch")
+    _, parity = export.convert("c", checkpoint, full, reference=reference)
     assert (parity.images, parity.agreement) == (10_000, 1.0)
 
 

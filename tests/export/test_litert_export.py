@@ -19,7 +19,7 @@ torch = pytest.importorskip("torch")
 import edgefashion.export.litert as converter  # noqa: E402 - after the skip
 from edgefashion import environment, runs  # noqa: E402
 from edgefashion.artifact import Artifact, open_artifact, sidecar_of  # noqa: E402
-from edgefashion.data import Dataset, load_present  # noqa: E402
+from edgefashion.data import Dataset  # noqa: E402
 from edgefashion.errors import CheckFailed, NotAvailable, UsageError  # noqa: E402
 from edgefashion.export import convert  # noqa: E402
 from edgefashion.export.litert_graph import finished  # noqa: E402
@@ -290,20 +290,15 @@ def test_same_bytes_in_another_process(models: dict[str, Artifact], own_run: Pat
 @needs_converter
 @needs_micro
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["edge", "seed-wide"])
-def test_what_is_claimed_of_all_pictures(name: str, tmp_path: Path) -> None:
+def test_what_is_claimed_of_all_pictures(full: Dataset, tmp_path: Path) -> None:
     """Of 10,000 decisions float32 flips none, int8 keeps 99.5 %, and ONNX Runtime's int8 takes 99.9 % alike."""
-    try:
-        data = load_present()
-    except NotAvailable as reason:
-        pytest.skip(str(reason))
-    run = Path(shutil.copytree(runs.EXPORTED / name, tmp_path / name))
+    run = Path(shutil.copytree(runs.EXPORTED / "edge", tmp_path / "edge"))
     checkpoint = open_artifact(run / runs.CHECKPOINT)
-    reference = from_artifact(checkpoint, data)
-    whole, exact = convert("litert", checkpoint, data, reference=reference)
-    int8, kept = convert("litert", checkpoint, data, precision="int8", reference=reference)
+    reference = from_artifact(checkpoint, full)
+    whole, exact = convert("litert", checkpoint, full, reference=reference)
+    int8, kept = convert("litert", checkpoint, full, precision="int8", reference=reference)
     assert (exact.images, exact.flips) == (10_000, [])
-    pixels = data.test.pixels
+    pixels = full.test.pixels
     ours, other = logits(int8, pixels), logits(open_artifact(run / "int8-static.onnx"), pixels)
     assert agreement(ours, logits(whole, pixels)) >= 0.995
     assert kept.agreement >= 0.995

@@ -13,7 +13,7 @@ onnx = pytest.importorskip("onnx")
 
 from edgefashion import export, train  # noqa: E402 - after the skips
 from edgefashion.artifact import Artifact, open_artifact  # noqa: E402
-from edgefashion.data import Dataset, Images, load_present  # noqa: E402
+from edgefashion.data import Dataset, Images  # noqa: E402
 from edgefashion.errors import UsageError  # noqa: E402
 from edgefashion.models.fake_quantized import FakeQuantized  # noqa: E402
 from edgefashion.quantize import calibration_images, qat, static  # noqa: E402
@@ -227,18 +227,15 @@ def test_variant_is_named_after_the_settings() -> None:
 
 
 @pytest.mark.slow
-def test_at_least_as_accurate_as_without_training(tmp_path: Path) -> None:
+def test_at_least_as_accurate_as_without_training(full: Dataset, tmp_path: Path) -> None:
     """On the full data, for three seeds, training loses no accuracy to the static scheme, and decides more alike."""
-    data = load_present()
-    if data.identity.is_sample:
-        pytest.skip("the full data set is not on this machine")
     drops, flips = [], []
     for seed in range(3):
-        checkpoint = train.fit("seed", data, out=tmp_path / str(seed), seed=seed, device="cpu", threads=1)
-        model = model_of(export.to_onnx(checkpoint, data)[0])
-        graphs = (model, calibrated(model, static.Config(), data), qat.fine_tune(model, qat.Config(), data))
-        reference, plain, trained = (logits_of(graph, data.test).argmax(1) for graph in graphs)
-        right, right_trained = plain == data.test.labels, trained == data.test.labels
+        checkpoint = train.fit("seed", full, out=tmp_path / str(seed), seed=seed, device="cpu", threads=1)
+        model = model_of(export.to_onnx(checkpoint, full)[0])
+        graphs = (model, calibrated(model, static.Config(), full), qat.fine_tune(model, qat.Config(), full))
+        reference, plain, trained = (logits_of(graph, full.test).argmax(1) for graph in graphs)
+        right, right_trained = plain == full.test.labels, trained == full.test.labels
         drop = PairedDrop(
             lost=int((right & ~right_trained).sum()), gained=int((right_trained & ~right).sum()), total=len(right)
         )

@@ -136,7 +136,7 @@ def test_options(manifest: Manifest) -> None:
 
 def test_absent_torch(manifest: Manifest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without torch it says so, and what installs it."""
-    monkeypatch.setattr(runtime, "installed", lambda _: None)
+    monkeypatch.setattr("edgefashion.runtimes.installed", lambda _: None)
     with pytest.raises(NotAvailable, match=r"aotinductor is not installed: pip install 'edgefashion\[train\]'"):
         open_session_of(artifact(saying(HERE), manifest))
 

@@ -7,15 +7,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from tflite_networks import CLASSES, HEIGHT, WIDTH, network
+from tflite_networks import CLASSES, HEIGHT, WIDTH, artifact, drawn_images, drawn_weights, network
 
-from edgefashion.artifact import Artifact, from_files
+from edgefashion.artifact import Artifact
 from edgefashion.errors import BadInput, NotAvailable, UsageError
-from edgefashion.records import Manifest, SessionSpec, TensorSpec
+from edgefashion.records import Manifest, SessionSpec
 from edgefashion.runtimes import default_runtime, in_words, litert, open_session
 from edgefashion.runtimes.litert import count_delegated
 from edgefashion.runtimes.native_stderr import native_stderr
@@ -25,27 +24,20 @@ needs_litert = pytest.mark.skipif(find_spec("ai_edge_litert") is None, reason=f"
 
 @pytest.fixture
 def weights() -> NDArray[np.float32]:
-    """Of the fully connected layer, float32[classes, pixels]."""
-    return np.random.default_rng(1).standard_normal((CLASSES, HEIGHT * WIDTH)).astype(np.float32)
+    """Of the fully connected layer."""
+    return drawn_weights()
 
 
 @pytest.fixture
 def images() -> NDArray[np.uint8]:
-    """Five pictures that are wider than high."""
-    return np.random.default_rng(2).integers(256, size=(5, HEIGHT, WIDTH), dtype=np.uint8)
+    """Five pictures."""
+    return drawn_images()
 
 
 @pytest.fixture
 def model(manifest: Manifest, weights: NDArray[np.float32]) -> Artifact:
     """The network as an artifact."""
     return artifact(manifest, network(weights))
-
-
-def artifact(manifest: Manifest, content: bytes) -> Artifact:
-    """`content` as a .tflite artifact."""
-    taken = TensorSpec(name="images", dtype="uint8", shape=["batch", HEIGHT, WIDTH])
-    own = msgspec.structs.replace(manifest, format="tflite", input=taken)
-    return from_files(Path("net.tflite"), {"net.tflite": content}, own)
 
 
 def spec(*, threads: int = 1, **options: str) -> SessionSpec:
@@ -213,7 +205,7 @@ def test_it_opens_tflite_by_default(model: Artifact) -> None:
 def test_without_litert(manifest: Manifest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where it is not installed it says what installs it, before it looks at the model."""
     if find_spec("ai_edge_litert") is not None:
-        monkeypatch.setattr(litert, "installed", lambda _: None)
+        monkeypatch.setattr("edgefashion.runtimes.installed", lambda _: None)
     found = litert.available()
     assert (found.version, found.usable) == (None, ())
     with pytest.raises(NotAvailable, match=r"^litert is not installed: pip install 'edgefashion\[litert\]'$"):

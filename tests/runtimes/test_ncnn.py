@@ -67,7 +67,7 @@ def options_of(session: Session) -> Any:
 
 def test_without_ncnn(manifest: Manifest, weights: NDArray[np.float32], monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the package it says so, and what installs it."""
-    monkeypatch.setattr(ncnn, "installed", lambda _: None)
+    monkeypatch.setattr("edgefashion.runtimes.installed", lambda _: None)
     with pytest.raises(NotAvailable, match=r"^ncnn is not installed: pip install 'edgefashion\[ncnn\]'$"):
         open_session(network(manifest, weights), spec())
 

@@ -26,7 +26,8 @@ def wilcoxon_p(differences: Floats) -> float:
     """
     from scipy.stats import wilcoxon
 
-    return float(wilcoxon(differences).pvalue) if np.any(differences) else 1.0
+    moved = differences[differences != 0]
+    return float(wilcoxon(moved).pvalue) if len(moved) else 1.0
 
 
 def holm(p_values: Floats) -> Floats:

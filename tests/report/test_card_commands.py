@@ -40,7 +40,7 @@ def test_a_preset_is_named_with_all_that_decides_its_bytes() -> None:
     assert wanted.items() <= given.items()
     assert (str(given["out"]), given["where"], given["teacher"]) == ("again/seed-ref", None, None)
     exported = options(export)
-    assert (exported["run"], exported["scheme"], exported["opset"]) == ("again/seed-ref", ["dynamic"], 20)
+    assert (exported["run"], *exported["scheme"], exported["opset"]) == ("again/seed-ref", "dynamic", 20)
 
 
 def test_another_number_of_epochs_is_an_option() -> None:

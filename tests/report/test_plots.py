@@ -172,7 +172,8 @@ def test_labels_of_the_tradeoff_keep_apart(make: Callable[[], BenchReport]) -> N
     labels = [each for each in axes.texts if isinstance(each, Annotation) and each.get_text()]
     boxes = [Text.get_window_extent(label) for label in labels]
     assert len(boxes) >= 4
-    assert not [pair for pair in combinations(boxes, 2) if pair[0].overlaps(pair[1])]
+    # Neighbours may touch.
+    assert not [pair for pair in combinations(boxes, 2) if pair[0].padded(-0.01).overlaps(pair[1])]
     frame = axes.get_window_extent()
     assert all(frame.containsx(box.x0) and frame.containsx(box.x1) for box in boxes)
 

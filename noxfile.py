@@ -74,7 +74,7 @@ def runtimes(session: nox.Session) -> None:
 def arm64(session: nox.Session) -> None:
     """64-bit ARM under qemu-user: the committed models decide as here, int8 to the bit. Needs Debian's archive."""
     session.install("-e", ".", *group("test"))
-    cache = str(session.cache_dir / "arm64")  # kept for the next time: 214 MB
+    cache = str((session.cache_dir / "arm64").resolve())  # kept for the next time: 214 MB
     runs = ("edge", "tiny", "seed-reference")
     models = [f"exported/{run}/{name}.onnx" for run in runs for name in ("fp32", "int8-static")]
     session.run("python", "tests/arm64/arm64_proof.py", "--cache", cache, *models, *session.posargs)

@@ -93,6 +93,7 @@ def make(cache: Path, requirements: Sequence[str], *, note: Note = print) -> Arm
         NotAvailable: This machine is 64-bit ARM itself, or an archive cannot be reached.
         CannotWrite: Another process makes it, or the folder cannot be written.
     """
+    cache = cache.resolve()  # apt changes its folder
     architecture = arm64_archive.own_architecture()
     if architecture == ARCHITECTURE:
         raise NotAvailable("this machine is 64-bit ARM itself: nothing is to be emulated")

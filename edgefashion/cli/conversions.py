@@ -33,13 +33,16 @@ def run_conversions(
     from edgefashion.artifact import open_artifact
     from edgefashion.cli import console
     from edgefashion.export import convert, load_converter
-    from edgefashion.export.formats import source_variant
+    from edgefashion.export.formats import check_source, source_variant
     from edgefashion.files import locked
     from edgefashion.verify import Limits, default_limits, override
 
     checkpoint = open_artifact(folder / runs.CHECKPOINT)
     results: list[Parity] = []
-    origin = _origin(folder, source) if source else None
+    origin = _origin(folder, source) if source is not None else None
+    for name in names:
+        if origin is not None:
+            check_source(name, origin, origin.manifest.precision)
     with locked(folder):
         reference = _reference(folder, checkpoint, split)
         for name in names:
@@ -72,9 +75,13 @@ def _origin(folder: Path, variant: str) -> "Artifact":
     from edgefashion.artifact import open_artifact
     from edgefashion.errors import BadInput
 
-    path = folder / f"{variant}.onnx"
-    if not path.is_file():
-        raise BadInput(f"{path} is not there: --from takes an ONNX model of the run, as `export --scheme` makes them")
+    present = {path.stem: path for path in sorted(folder.glob("*.onnx"))}
+    path = present.get(variant.removesuffix(".onnx"))
+    if path is None:
+        raise BadInput(
+            f"{folder} has no ONNX model {variant!r}: --from takes one of {', '.join(present) or 'its own'}; "
+            "`edgefashion export --scheme` makes more"
+        )
     return open_artifact(path)
 
 

@@ -47,10 +47,11 @@ def emulate(
         raise UsageError(unknown("optimization", optimize, _LEVELS))
     room.require_tools()
     models = _models_in_c(artifacts or [])
+    sources = {model.sha256: source_of(model) for model in models}
     split = load_present(data_dir, note=console.note)
     reports = []
     for run, own in _by_run(models).items():
-        report = _emulate(run, own, split, pictures=pictures, level=optimize)
+        report = _emulate(run, own, sources, split, pictures=pictures, level=optimize)
         with locked(run):
             report.save(run / runs.MICROCONTROLLER)
         reports.append(report)
@@ -66,7 +67,13 @@ def emulate(
 
 
 def _emulate(
-    run: "Path", models: "list[Artifact]", split: "Dataset", *, pictures: int, level: str
+    run: "Path",
+    models: "list[Artifact]",
+    sources: "dict[str, Artifact]",
+    split: "Dataset",
+    *,
+    pictures: int,
+    level: str,
 ) -> "MicrocontrollerReport":
     from edgefashion import emulate as room
     from edgefashion import environment
@@ -77,7 +84,7 @@ def _emulate(
     results = []
     for model in models:
         console.note(f"{model.path}: {pictures} pictures on an emulated Cortex-M4")
-        results.append(room.run(model, source_of(model), split, pictures=pictures, level=level))
+        results.append(room.run(model, sources[model.sha256], split, pictures=pictures, level=level))
     return MicrocontrollerReport(
         board=room.BOARD,
         data=split.identity,
@@ -122,10 +129,15 @@ def source_of(model: "Artifact") -> "Artifact":
         BadInput: It is not in the run any more.
     """
     from edgefashion import runs
+    from edgefashion.artifact import open_artifact
     from edgefashion.errors import BadInput
 
     run, manifest = runs.run_of(model), model.manifest
-    for source in runs.onnx_in(run):
+    for path in sorted(run.glob("*.onnx")):
+        try:
+            source = open_artifact(path)
+        except BadInput:  # another's, or damaged: it is not the one
+            continue
         found = source.manifest
         if (found.checkpoint_sha256, found.precision, found.quantization) == (
             manifest.checkpoint_sha256,

@@ -94,7 +94,7 @@ def export(
         require("train", purpose="exporting")
     elif scheme or max_drop or opset:
         raise UsageError("--scheme, --max-drop and --opset are for ONNX models: add --format onnx, or leave them out")
-    if source and (quantize or not others):
+    if source is not None and (quantize or not others):
         raise UsageError(
             "--from names the ONNX model that c or web is made from: give --format, and leave --quantize out"
         )

@@ -99,9 +99,9 @@ def stored_result(source: str | None) -> Path:
         if Path(source).is_file() or Path(source).suffix == Path(runs.BENCHMARK).suffix:
             return Path(source)
         # A folder of results need not be that of a run.
-        for folder in (Path(source), runs.EXPORTED / source):
-            if (folder / runs.BENCHMARK).is_file():
-                return folder / runs.BENCHMARK
+        folder = Path(source) if Path(source).is_dir() else runs.EXPORTED / source
+        if (folder / runs.BENCHMARK).is_file():
+            return folder / runs.BENCHMARK
     path = runs.find_run(source) / runs.BENCHMARK
     if not path.is_file():
         raise BadInput(f"{path} does not exist: measure first with `edgefashion bench {path.parent}`")

@@ -86,45 +86,34 @@ def chosen_subjects(
     from edgefashion.cli import console
     from edgefashion.environment import installed
     from edgefashion.errors import NotAvailable, UsageError
-    from edgefashion.runtimes import load_runtime
+    from edgefashion.runtimes import load_runtime, runtimes_for
 
-    for_torch = [name for name in runtimes or [] if load_runtime(name).PACKAGE == "torch"]
-    fitting = _those_that_fit(models, runtimes)
-    if models and not fitting and not for_torch:
-        raise UsageError(f"{' and '.join(runtimes or [])} opens none of these models: give another --runtime")
+    for_checkpoints = [name for name in runtimes or [] if "safetensors" in load_runtime(name).FORMATS]
     opened: list[Subject] = []
-    for model in fitting:
+    is_here = False
+    for model in models:
         reason = _why_none_opens(model, providers, pythons or {})
-        if not reason:
-            opened.append(model)
-        elif len(models) == 1:
+        if reason and len(models) == 1:
             raise NotAvailable(reason)
-        else:
+        is_here |= not reason
+        if not reason and runtimes is not None and not set(runtimes_for(model)) & set(runtimes):
+            reason = f"none of the runtimes asked for opens {model.path}"
+        if reason:
             console.note(f"left out: {reason}")
-    if fitting and not opened:
+        else:
+            opened.append(model)
+    if models and not opened and not for_checkpoints:
+        if is_here:
+            raise UsageError(f"{' and '.join(runtimes or [])} opens none of these models: give another --runtime")
         raise NotAvailable("no runtime that is installed here opens any of these models: see `edgefashion doctor`")
     artifacts = [model for model in models if isinstance(model, Artifact)]
-    if not artifacts or (runtimes is not None and not for_torch):
+    if not artifacts or (runtimes is not None and not for_checkpoints):
         return opened
     elsewhere = any(load_runtime(name).PACKAGE == "torch" for name in pythons or {})
     if installed("torch") is None and not elsewhere:
         console.note("PyTorch is left out: it is not installed (pip install 'edgefashion[train]')")
         return opened
     return [*opened, *_checkpoints_beside(artifacts)]
-
-
-def _those_that_fit(models: "list[Subject]", runtimes: list[str] | None) -> "list[Subject]":
-    """The models whose format one of the runtimes opens."""
-    from edgefashion.cli import console
-    from edgefashion.runtimes import runtimes_for
-
-    if runtimes is None:
-        return models
-    fitting = [model for model in models if set(runtimes_for(model)) & set(runtimes)]
-    for model in models:
-        if model not in fitting:
-            console.note(f"left out: none of the runtimes asked for opens {model.path}")
-    return fitting
 
 
 def _why_none_opens(model: "Subject", providers: list[str], pythons: dict[str, str]) -> str:

@@ -32,8 +32,8 @@ SOURCES: Mapping[Precision, str] = {"float32": "fp32", "int8": "int8-qoperator"}
 FOLDER = True
 
 _GENERATOR = "emx-onnx-cgen"
-# What a layer is in QDQ form; in QOperator form it is QLinearConv or QGemm.
-_FLOAT_OPERATORS = ("Conv", "Gemm", "MatMul")
+# What a layer is in QDQ form, or where ranges are found as it runs; in QOperator form it is QLinearConv or QGemm.
+_OTHER_LAYERS = ("Conv", "Gemm", "MatMul", "ConvInteger", "MatMulInteger")
 
 
 def convert(
@@ -45,7 +45,7 @@ def convert(
 
     Raises:
         NotAvailable: There is no C compiler.
-        UsageError: The model has another precision, or is int8 in another form.
+        UsageError: The model is int8 in another form.
         CheckFailed: The generator cannot write one of its operators.
     """
     del data
@@ -75,13 +75,10 @@ def _loaded(source: Artifact) -> Any:
 
 
 def _check_source(source: Artifact, precision: Precision) -> None:
-    manifest = source.manifest
-    if (manifest.format, manifest.precision) != ("onnx", precision):
-        raise UsageError(f"{source.path} is {manifest.format} in {manifest.precision}: expected ONNX in {precision}")
-    if precision == "int8" and any(node.op_type in _FLOAT_OPERATORS for node in _loaded(source).graph.node):
+    if precision == "int8" and any(node.op_type in _OTHER_LAYERS for node in _loaded(source).graph.node):
         raise UsageError(
-            f"{source.path} has float32 operators between its integers: C is written from what the schemes qoperator "
-            "and qat:operators=true make"
+            f"{source.path} computes in float32 between its integers: C is written from what the schemes qoperator and "
+            "qat:operators=true make"
         )
 
 

@@ -4,7 +4,7 @@ A converter's module offers
 
     FORMAT: Format                             what the manifest calls it, and what runtimes say that they open
     SUFFIX: str                                of its main file
-    EXTRA: str                                 the extra whose packages it needs; empty if none
+    EXTRA: str                                 the extra of edgefashion whose packages it needs; empty if none
     PRECISIONS: tuple[Precision, ...]          what it can write, float32 first
     convert(source, data, *, precision, path, note) -> Converted      see `Converter.convert`
 
@@ -157,7 +157,7 @@ def convert(
         The artifact, and the parity that it was kept for.
 
     Raises:
-        UsageError: There is no such format, or it has no such precision, or does not start from ONNX.
+        UsageError: There is no such format, or it has no such precision, or is not made from this source.
         BadInput: The ONNX model that it starts from is not there.
         NotAvailable: A package is missing.
         CheckFailed: The result does not decide like the reference; nothing was written.
@@ -167,10 +167,10 @@ def convert(
         raise UsageError(f"{name} is written in {' and '.join(converter.PRECISIONS)}: not in {precision}")
     folder = checkpoint.path.parent
     variant = source_variant(converter, precision)
-    if source is not None and variant is None:
-        raise UsageError(f"{name} is made from the checkpoint, and not from {source.path.name}")
     if source is None:
         source = checkpoint if variant is None else _onnx_of(folder, variant)
+    else:
+        check_source(name, source, precision)
     path = place_of(name, precision, folder)
     if converter.EXTRA:
         require(converter.EXTRA, purpose=f"exporting to {name}")
@@ -192,6 +192,22 @@ def convert(
     return keep_files_if_proven(
         made.files, manifest, path, data, reference=reference or source, limits=limits, pictures=pictures
     )
+
+
+def check_source(name: str, source: Artifact, precision: Precision) -> None:
+    """Return silently if a format can be made from this model in this precision.
+
+    Raises:
+        UsageError: It is made from the checkpoint, or from ONNX in another precision, or has no such precision.
+    """
+    converter = load_converter(name)
+    if precision not in converter.PRECISIONS:
+        raise UsageError(f"{name} is written in {' and '.join(converter.PRECISIONS)}: not in {precision}")
+    if source_variant(converter, precision) is None:
+        raise UsageError(f"{name} is made from the checkpoint, and not from {source.path.name}")
+    found = source.manifest
+    if (found.format, found.precision) != ("onnx", precision):
+        raise UsageError(f"{source.path} is {found.format} in {found.precision}: expected ONNX in {precision}")
 
 
 def source_variant(converter: Converter, precision: Precision) -> str | None:

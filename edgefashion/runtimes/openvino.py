@@ -245,5 +245,6 @@ def _words_of(error: RuntimeError) -> str:
     if _SUMMARY in lines:
         # A log of several pages ends in what it comes to, and in advice for those who write operators.
         points = [line for line in lines[lines.index(_SUMMARY) + 1 :] if line.startswith(_POINT)]
-        return "; ".join(point.removeprefix(_POINT) for point in points)
+        if points:
+            return "; ".join(point.removeprefix(_POINT) for point in points)
     return lines[-1] if lines else type(error).__name__

@@ -10,6 +10,7 @@ import pytest
 from edgefashion import runs, runtimes
 from edgefashion.artifact import Artifact, open_artifact
 from edgefashion.data import Dataset
+from edgefashion.errors import UsageError
 from edgefashion.export import formats
 from edgefashion.records import Precision, SessionSpec
 from edgefashion.runtimes import Availability
@@ -102,7 +103,8 @@ def test_another_source(run, own_run: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "code", "said"),
     [
-        (("--format", "toy", "--from", "int8-other"), 4, "int8-other.onnx is not there"),
+        (("--format", "toy", "--from", "int8-other"), 4, "no ONNX model 'int8-other': --from takes one of fp16, fp32"),
+        (("--format", "toy", "--from", ""), 4, "no ONNX model ''"),
         (("--format", "toy", "--from", "fp32", "--quantize"), 2, "leave --quantize out"),
         (("--from", "fp32"), 2, "give --format"),
         (("--format", "toy", "--from", "fp16"), 2, "not in float16"),
@@ -116,11 +118,24 @@ def test_a_source_that_cannot_be(run, own_run: Path, options, code: int, said: s
     assert list(own_run.glob("toy*")) == []
 
 
+def test_a_source_in_another_precision(own_run: Path, sample: Dataset, toy: ToyFormat) -> None:
+    """In Python, where both are named, they must agree; and a checkpoint is no ONNX model."""
+    checkpoint, int8 = (open_artifact(own_run / name) for name in ("checkpoint.safetensors", "int8-static.onnx"))
+    for source, words in (
+        (int8, "is onnx in int8: expected ONNX in float32"),
+        (checkpoint, "is safetensors in float32"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            formats.convert("toy", checkpoint, sample, source=source)
+    assert list(own_run.glob(f"*{toy.SUFFIX}")) == []
+
+
 def test_a_format_that_has_no_source(run, own_run: Path, toy: ToyFormat, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is made from the checkpoint has no other source."""
     monkeypatch.setattr(toy, "SOURCES", {}, raising=False)
     outcome = run("export", own_run, "--format", "toy", "--from", "fp32")
     assert (outcome.code, "made from the checkpoint" in outcome.err) == (2, True)
+    assert "running PyTorch" not in outcome.err
 
 
 def test_one_that_decides_otherwise_is_not_kept(run, own_run: Path, toy: ToyFormat) -> None:

@@ -83,6 +83,9 @@ def test_folder_of_results_by_name(
     place.write_bytes(stored.read_bytes())
     report("edge-1.2", file_format="csv")
     assert capsys.readouterr().out.startswith("cell,")
+    (tmp_path / "edge-1.2").mkdir()
+    with pytest.raises(BadInput, match=r"edge-1\.2 holds no checkpoint"):  # a folder that was named is not another one
+        report("edge-1.2", file_format="csv")
 
 
 def test_nothing_stored(tmp_path: Path) -> None:

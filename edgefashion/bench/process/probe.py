@@ -38,7 +38,8 @@ def look_at(runtime: str, *, python: str = "") -> Found:
         )
     except (child.Crashed, UsageError) as error:
         raise NotAvailable(
-            f"{python} cannot measure {runtime}: {error}; expected an interpreter that has edgefashion's own packages"
+            f"{python} cannot measure {runtime}: {error}; "
+            "expected an interpreter that has numpy, msgspec, psutil and the runtime"
         ) from None
     found = msgspec.json.decode(reply, type=Found)
     if found.version is None:

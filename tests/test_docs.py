@@ -95,6 +95,7 @@ def test_the_released_models_can_be_picked_and_looked_at(place: Path) -> None:
     assert (place / "missed.png").is_file()
 
 
+@pytest.mark.slow
 def test_the_other_places_can_be_reached(place: Path) -> None:
     """What the README shows of runtimes and devices, as far as what it needs is installed."""
     shutil.copytree(ROOT / "exported" / "edge", place / "exported" / "edge")

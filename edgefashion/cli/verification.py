@@ -93,6 +93,7 @@ def those_that_run_here(
         NotAvailable: The runtime, or that of a named file or of all files, is not installed.
     """
     from edgefashion.cli import console
+    from edgefashion.cli.subjects import USUAL
     from edgefashion.errors import NotAvailable, UsageError
     from edgefashion.runtimes import default_runtime, is_installed, load_runtime, why_unusable
 
@@ -108,8 +109,7 @@ def those_that_run_here(
     reasons: list[str] = []
     for artifact in artifacts:
         usual = default_runtime(artifact)
-        # Of ONNX Runtime's providers the session says what they lack.
-        why = "" if usual == "onnxruntime" else why_unusable(usual, [provider])
+        why = "" if usual == USUAL else why_unusable(usual, [provider])
         if why:
             reasons.append(f"{artifact.path} needs {usual}: {why}")
         else:

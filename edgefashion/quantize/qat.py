@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from edgefashion.data import Dataset, silent
 from edgefashion.environment import usable_cpus
-from edgefashion.errors import UsageError
+from edgefashion.errors import CheckFailed, UsageError
 from edgefashion.quantize import calibration_images, qoperator, static
 from edgefashion.quantize.pooling import means_as_pooling
 from edgefashion.quantize.settings import setting
@@ -72,6 +72,9 @@ def fine_tune(model: Any, config: Config, data: Dataset, note: Callable[[str], N
     Returns:
         The graph of the static scheme, or of `qoperator`, with other weights. Same model, settings and data, same
         bytes.
+
+    Raises:
+        CheckFailed: The graph has no place for what was trained.
     """
     from edgefashion.models.fake_quantized import FakeQuantized
     from edgefashion.models.from_onnx import OnnxModule
@@ -99,9 +102,19 @@ def fine_tune(model: Any, config: Config, data: Dataset, note: Callable[[str], N
 
 
 def _with_levels(model: Any, levels: dict[str, Any]) -> Any:
-    """An onnx.ModelProto with other values in the initializers that `levels` names."""
+    """An onnx.ModelProto with other values in the initializers that `levels` names.
+
+    Raises:
+        CheckFailed: It has no initializer of one of the names, and that layer would stay untrained.
+    """
     import onnx
 
+    lost = levels.keys() - {initializer.name for initializer in model.graph.initializer}
+    if lost:
+        raise CheckFailed(
+            f"onnxruntime's two forms of this model call its weights otherwise ({', '.join(sorted(lost))}): "
+            "what was trained has no place in it; leave operators=true out"
+        )
     result = onnx.ModelProto()
     result.CopyFrom(model)
     for initializer in result.graph.initializer:

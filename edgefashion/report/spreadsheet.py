@@ -56,9 +56,8 @@ def to_csv(bench: BenchReport) -> str:
     A text that a spreadsheet would run as a formula begins with an apostrophe.
     """
     results = results_by_cell(bench)
-    reasons = {failure.cell: failure.reason for failure in bench.failures}
     rows = [
-        {**_settings(bench, cell), **_figures(results.get(cell.label)), "failure": reasons.get(cell.label)}
+        {**_settings(bench, cell), **_figures(results.get(cell.label)), "failure": _reasons(bench, cell)}
         for cell in bench.plan.cells
     ]
     buffer = StringIO()
@@ -66,6 +65,11 @@ def to_csv(bench: BenchReport) -> str:
     writer.writeheader()
     writer.writerows({name: _harmless(value) for name, value in row.items()} for row in rows)
     return buffer.getvalue()
+
+
+def _reasons(bench: BenchReport, cell: Cell) -> str | None:
+    """Everything of a cell that failed: its launches, or a run that came after them."""
+    return "; ".join(failure.reason for failure in bench.failures if failure.cell == cell.label) or None
 
 
 def _settings(bench: BenchReport, cell: Cell) -> dict[str, object]:

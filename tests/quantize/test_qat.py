@@ -14,7 +14,7 @@ onnx = pytest.importorskip("onnx")
 from edgefashion import export, train  # noqa: E402 - after the skips
 from edgefashion.artifact import Artifact, open_artifact  # noqa: E402
 from edgefashion.data import Dataset, Images  # noqa: E402
-from edgefashion.errors import UsageError  # noqa: E402
+from edgefashion.errors import CheckFailed, UsageError  # noqa: E402
 from edgefashion.models.fake_quantized import FakeQuantized  # noqa: E402
 from edgefashion.quantize import calibration_images, qat, static  # noqa: E402
 from edgefashion.stats import PairedDrop, mean_of  # noqa: E402
@@ -132,6 +132,14 @@ def test_integer_operators_get_the_trained_weights(tuned: tuple[Any, Any, list[s
         np.testing.assert_array_equal(trained[name], levels[name])
     decisions = [logits_of(each, small.test).argmax(1) for each in (in_qdq, found)]
     assert np.mean(decisions[0] == decisions[1]) > 0.97
+
+
+def test_what_was_trained_is_never_left_out(tuned: tuple[Any, Any, list[str]]) -> None:
+    """A weight that the other form does not have by its name is an error, and no untrained layer."""
+    _, in_qdq, _ = tuned
+    levels = {"hidden.weight_elsewhere": np.zeros(3, np.int8)}
+    with pytest.raises(CheckFailed, match=r"hidden\.weight_elsewhere.*no place"):
+        qat._with_levels(in_qdq, levels)
 
 
 @pytest.mark.parametrize("damage", [{"per_channel": False}, {"calibration_images": 2}], ids=str)

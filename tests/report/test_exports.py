@@ -8,11 +8,12 @@ from typing import Any
 
 import cases
 import examples
+import msgspec
 import numpy as np
 import pytest
 
 from edgefashion.errors import BadInput
-from edgefashion.records import BenchReport
+from edgefashion.records import BenchReport, Failure
 from edgefashion.report.exports import to_benchmark_action, to_pyperf
 from edgefashion.report.spreadsheet import to_csv
 
@@ -43,6 +44,13 @@ class TestCsv:
         assert found["int8-dynamic"]["median_s"] == ""
         assert found["int8-dynamic"]["failure"] == "the worker died with signal 9"
         assert "None" not in to_csv(cases.foreign())
+
+    def test_every_failure_of_a_cell_is_told(self, bench: BenchReport) -> None:
+        """Also where one run after another fails."""
+        (failed,) = {failure.cell for failure in bench.failures}
+        again = msgspec.structs.replace(bench, failures=[*bench.failures, Failure(cell=failed, reason="too hot")])
+        found = {row["variant"]: row for row in rows(to_csv(again))}
+        assert found["int8-dynamic"]["failure"] == "the worker died with signal 9; too hot"
 
     def test_columns_do_not_depend_on_the_outcome(self, bench: BenchReport, without_evidence: BenchReport) -> None:
         """A run without figures has the same header as a full one."""

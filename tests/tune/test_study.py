@@ -1,5 +1,6 @@
 """Studies in a database: addresses, what a study is begun with, and several workers at once."""
 
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
@@ -11,7 +12,9 @@ import pytest
 optuna = pytest.importorskip("optuna")
 pytest.importorskip("torch")
 
-from simulated import EPOCHS, Listener, Simulated, objective_on, plan_for  # noqa: E402 - after the skip
+from optuna.storages import RDBStorage  # noqa: E402 - after the skip
+from simulated import EPOCHS, Listener, Simulated, objective_on, plan_for  # noqa: E402
+from sqlalchemy.exc import OperationalError  # noqa: E402
 
 from edgefashion import environment  # noqa: E402
 from edgefashion.data import Dataset  # noqa: E402
@@ -80,6 +83,21 @@ def test_study_goes_on_where_it_was(sample: Dataset, tmp_path: Path) -> None:
     assert [each.state for each in reports[0].trials] == ["complete"] * 2
     assert reports[0].picked in {0, 1}
     assert reports[0].storage == f"sqlite:///{tmp_path}/deep/trials.db"
+
+
+def test_a_moment_s_lock_is_waited_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where SQLite gives up at once, because another worker is making the file, it is tried again."""
+    refusals = iter([True, True, False])
+
+    def locked_at_first(*arguments: Any, **settings: Any) -> Any:
+        if next(refusals):
+            raise OperationalError("PRAGMA", None, sqlite3.OperationalError("database is locked"))
+        return RDBStorage(*arguments, **settings)
+
+    monkeypatch.setattr("edgefashion.tune.storage.RDBStorage", locked_at_first)
+    with opened(read_url(f"sqlite:///{tmp_path}/trials.db")) as found:
+        assert found.get_all_studies() == []
+    assert next(refusals, None) is None
 
 
 def test_workers_may_begin_at_the_same_moment(sample: Dataset, tmp_path: Path) -> None:
